@@ -1,0 +1,2 @@
+//! The storage engine: no async, no wasm, no clock.
+pub mod files;

@@ -1,0 +1,31 @@
+//! Every limit that a client can run into, with its unit last.
+
+/// A key's longest UTF-8 form.
+pub const KEY_BYTES_MAX: usize = 64 * 1024;
+
+/// A value's longest text, without insignificant whitespace.
+pub const VALUE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Content's longest text, as sent and in its canonical form.
+pub const CONTENT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How deep arrays and objects may nest in a value, in content or in an `id`.
+pub const NESTING_DEPTH_MAX: usize = 128;
+
+/// The longest `id` that an event may carry, since every reply repeats it.
+pub const ID_BYTES_MAX: usize = 1024;
+
+/// An event's longest line, its line feed not counted.
+pub const EVENT_BYTES_MAX: usize = VALUE_BYTES_MAX + 1024 * 1024;
+
+/// The most events that cross to the actor at once.
+pub const BATCH_EVENTS_MAX: usize = 4096;
+
+/// A batch takes no further event once it holds this many bytes; a single event
+/// may be longer, so a batch is never longer than this and one event.
+pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
+
+// The longest key, every byte of it escaped, fits in an event beside the
+// longest value.
+const _: () = assert!(VALUE_BYTES_MAX + 6 * KEY_BYTES_MAX + ID_BYTES_MAX + 1024 <= EVENT_BYTES_MAX);
+const _: () = assert!(CONTENT_BYTES_MAX <= VALUE_BYTES_MAX);
