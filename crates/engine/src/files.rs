@@ -14,7 +14,7 @@ pub mod memory;
 /// A directory of files.
 pub trait Files {
     /// An open file of this directory.
-    type File: File;
+    type File: File + fmt::Debug;
 
     /// The names in the directory, in any order, whatever they name. A name that
     /// is not UTF-8 can't be one of ours and is left out.

@@ -6,7 +6,7 @@ use crate::limits::{
     CONTENT_BYTES_MAX, EVENT_BYTES_MAX, ID_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX,
 };
 use crate::{Code, Refusal};
-use fields::Fields;
+use fields::{Fields, required};
 use std::borrow::Cow;
 
 mod fields;
@@ -107,7 +107,7 @@ fn operation<'a>(fields: &Fields<'a>) -> Result<Operation<'a>, Refusal> {
             key: key(fields, kind)?,
             value: text(
                 "`value`",
-                fields.required(kind, "value", fields.value)?,
+                required(kind, "value", fields.value)?,
                 VALUE_BYTES_MAX,
             )?,
         }),
@@ -118,19 +118,19 @@ fn operation<'a>(fields: &Fields<'a>) -> Result<Operation<'a>, Refusal> {
             key: key(fields, kind)?,
         }),
         "store_content" => {
-            let content = fields.required(kind, "content", fields.content)?;
+            let content = required(kind, "content", fields.content)?;
             Ok(Operation::StoreContent {
                 content: text("`content`", content, CONTENT_BYTES_MAX)?,
             })
         }
         _ => Ok(Operation::GetContent {
-            hash: hash(fields.required(kind, "hash", fields.hash)?)?,
+            hash: hash(required(kind, "hash", fields.hash)?)?,
         }),
     }
 }
 
 fn key<'a>(fields: &Fields<'a>, kind: &str) -> Result<Cow<'a, str>, Refusal> {
-    let key = fields::string("key", fields.required(kind, "key", fields.key)?)?;
+    let key = fields::string("key", required(kind, "key", fields.key)?)?;
     if key.len() > KEY_BYTES_MAX {
         return Err(too_large("`key`", key.len(), KEY_BYTES_MAX));
     }

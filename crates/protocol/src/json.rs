@@ -5,6 +5,10 @@ use crate::limits::NESTING_DEPTH_MAX;
 use crate::{Code, Refusal};
 use std::borrow::Cow;
 
+pub use text::Text;
+
+mod text;
+
 /// Checks a value that is valid JSON text and removes its insignificant
 /// whitespace, so that it fits on one line.
 ///
@@ -101,22 +105,35 @@ pub(crate) fn code_unit(bytes: &[u8], start: usize) -> Option<u16> {
 
 /// Appends `text` as a JSON string.
 pub fn write_string(output: &mut Vec<u8>, text: &str) {
-    // Plain text is the rule: one look finds what would need an escape.
-    let plain = text
-        .bytes()
-        .all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
-    if plain {
-        output.push(b'"');
-        output.extend_from_slice(text.as_bytes());
-        output.push(b'"');
-    } else {
-        #[allow(
-            clippy::expect_used,
-            reason = "a Vec takes every write, and a str has a JSON form"
-        )]
-        serde_json::to_writer(output, text).expect("a string can be written to memory");
+    output.push(b'"');
+    let mut copied = 0;
+    for (position, byte) in text.bytes().enumerate() {
+        let escape = match byte {
+            b'"' => b'"',
+            b'\\' => b'\\',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0..=0x1f => b'u',
+            _ => continue,
+        };
+        output.extend_from_slice(&text.as_bytes()[copied..position]);
+        output.extend_from_slice(&[b'\\', escape]);
+        if escape == b'u' {
+            output.extend_from_slice(&[
+                b'0',
+                b'0',
+                b'0' + (byte >> 4),
+                HEXADECIMAL[usize::from(byte & 15)],
+            ]);
+        }
+        copied = position + 1;
     }
+    output.extend_from_slice(&text.as_bytes()[copied..]);
+    output.push(b'"');
 }
+
+const HEXADECIMAL: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends a number in decimal.
 pub fn write_number(output: &mut Vec<u8>, number: u64) {
@@ -179,7 +196,8 @@ mod tests {
 
     #[test]
     fn strings_and_numbers_are_written_as_json() {
-        for text in ["", "plain", "\0\u{1f}\"\\", "é😀"] {
+        let controls: String = (0..0x20).map(char::from).collect();
+        for text in ["", "plain", &controls, "\"a\\b", "é😀\u{7f}"] {
             let mut output = Vec::new();
             write_string(&mut output, text);
             assert_eq!(serde_json::from_slice::<String>(&output).unwrap(), text);

@@ -170,9 +170,9 @@ fn error(operation: &'static str, name: &str, error: &io::Error) -> FileError {
     let kind = match error.kind() {
         io::ErrorKind::NotFound => FileErrorKind::NotFound,
         io::ErrorKind::AlreadyExists => FileErrorKind::AlreadyExists,
-        io::ErrorKind::StorageFull
-        | io::ErrorKind::QuotaExceeded
-        | io::ErrorKind::FileTooLarge => FileErrorKind::NoSpace,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            FileErrorKind::NoSpace
+        }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             FileErrorKind::ReadOnly
         }

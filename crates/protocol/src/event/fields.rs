@@ -2,6 +2,7 @@
 //! collected, not thrown: a faulty event still gets its `id` echoed, and text
 //! that is no JSON is told apart from JSON that is no event.
 
+use crate::json::Text;
 use crate::{Code, Refusal};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
@@ -40,6 +41,20 @@ pub(super) fn read(line: &str) -> Result<Fields<'_>, Refusal> {
         Category::Syntax | Category::Eof | Category::Io => {
             Refusal::new(Code::InvalidJson, format!("the event is no JSON: {e}"))
         }
+    })
+}
+
+/// A field that an event of this kind must have.
+pub(super) fn required<'a>(
+    kind: &str,
+    name: &str,
+    raw: Option<&'a str>,
+) -> Result<&'a str, Refusal> {
+    raw.ok_or_else(|| {
+        Refusal::new(
+            Code::InvalidEvent,
+            format!("field `{name}` is missing; `{kind}` needs it"),
+        )
     })
 }
 
@@ -116,21 +131,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A field that an event of this kind must have.
-    pub(super) fn required(
-        &self,
-        kind: &str,
-        name: &str,
-        raw: Option<&'a str>,
-    ) -> Result<&'a str, Refusal> {
-        raw.ok_or_else(|| {
-            Refusal::new(
-                Code::InvalidEvent,
-                format!("field `{name}` is missing; `{kind}` needs it"),
-            )
-        })
-    }
-
     fn slot(&mut self, name: &str) -> Option<&mut Option<&'a str>> {
         match name {
             "type" => Some(&mut self.kind),
@@ -174,7 +174,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
         let mut fields = Fields::default();
-        while let Some(Name(name)) = map.next_key()? {
+        while let Some(Text(name)) = map.next_key()? {
             match fields.slot(&name) {
                 None => {
                     map.next_value::<IgnoredAny>()?;
@@ -189,32 +189,5 @@ impl<'de> Visitor<'de> for FieldsVisitor {
             }
         }
         Ok(fields)
-    }
-}
-
-/// A member's name, borrowed from the line unless it has escapes.
-struct Name<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(NameVisitor)
-    }
-}
-
-struct NameVisitor;
-
-impl<'de> Visitor<'de> for NameVisitor {
-    type Value = Name<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a member name")
-    }
-
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
-        Ok(Name(Cow::Borrowed(name)))
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
-        Ok(Name(Cow::Owned(name.to_owned())))
     }
 }

@@ -1,0 +1,171 @@
+//! Values in memory, within a budget of bytes. CLOCK (Corbató, 1968): a hand
+//! goes round the slots, spares what was used since its last visit once, and
+//! evicts the rest. The cache knows no keys: an index entry holds the slot of
+//! its value, and the version tells whether the value is still the same.
+
+/// A place in the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(u32);
+
+impl Slot {
+    /// The place of what isn't cached.
+    pub const NONE: Self = Self(u32::MAX);
+}
+
+/// What a slot costs beside its value.
+const SLOT_BYTES: usize = 48;
+
+#[derive(Debug)]
+struct Cached {
+    /// The version of the value; 0 where the slot is empty.
+    version: u64,
+    used: bool,
+    value: Box<str>,
+}
+
+/// The cache.
+#[derive(Debug)]
+pub struct Cache {
+    bytes_max: usize,
+    bytes: usize,
+    slots: Vec<Cached>,
+    empty: Vec<u32>,
+    hand: usize,
+}
+
+impl Cache {
+    /// A cache that holds at most `bytes_max` bytes.
+    #[must_use]
+    pub fn new(bytes_max: usize) -> Self {
+        Self {
+            bytes_max,
+            bytes: 0,
+            slots: Vec::new(),
+            empty: Vec::new(),
+            hand: 0,
+        }
+    }
+
+    /// The bytes held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The value of this version, if it is still in `slot`.
+    pub fn get(&mut self, slot: Slot, version: u64) -> Option<&str> {
+        let cached = self.slots.get_mut(slot.0 as usize)?;
+        if cached.version != version {
+            return None;
+        }
+        cached.used = true;
+        Some(&cached.value)
+    }
+
+    /// Takes in a value and says where. One that would take more than an eighth
+    /// of the budget isn't held: it would drive out too much else.
+    pub fn insert(&mut self, version: u64, value: &str) -> Slot {
+        let bytes = value.len() + SLOT_BYTES;
+        if bytes > self.bytes_max / 8 {
+            return Slot::NONE;
+        }
+        while self.bytes + bytes > self.bytes_max {
+            self.evict();
+        }
+        self.bytes += bytes;
+        let cached = Cached {
+            version,
+            used: false,
+            value: value.into(),
+        };
+        if let Some(slot) = self.empty.pop() {
+            self.slots[slot as usize] = cached;
+            return Slot(slot);
+        }
+        let Ok(slot) = u32::try_from(self.slots.len()) else {
+            self.bytes -= bytes;
+            return Slot::NONE;
+        };
+        self.slots.push(cached);
+        Slot(slot)
+    }
+
+    /// Drops the value of this version, if it is still in `slot`.
+    pub fn remove(&mut self, slot: Slot, version: u64) {
+        let cached = self.slots.get_mut(slot.0 as usize);
+        if cached.is_some_and(|cached| cached.version == version) {
+            self.clear(slot.0 as usize);
+        }
+    }
+
+    /// Moves the hand to the next value that wasn't used, and drops it. There is
+    /// one: `insert` evicts only while bytes are held.
+    fn evict(&mut self) {
+        loop {
+            self.hand = (self.hand + 1) % self.slots.len();
+            let cached = &mut self.slots[self.hand];
+            if cached.version == 0 {
+                continue;
+            }
+            if cached.used {
+                cached.used = false;
+                continue;
+            }
+            self.clear(self.hand);
+            return;
+        }
+    }
+
+    fn clear(&mut self, place: usize) {
+        let cached = &mut self.slots[place];
+        self.bytes -= cached.value.len() + SLOT_BYTES;
+        cached.version = 0;
+        cached.value = Box::default();
+        // A slot's number was made from a u32.
+        self.empty.extend(u32::try_from(place));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_holds_and_what_is_used_stays() {
+        let mut cache = Cache::new(16 * (100 + SLOT_BYTES));
+        let value = "x".repeat(100);
+        let first = cache.insert(1, &value);
+        let slots: Vec<_> = (2..=40)
+            .map(|version| {
+                assert_eq!(cache.get(first, 1), Some(&*value), "{version}");
+                (version, cache.insert(version, &value))
+            })
+            .collect();
+        assert!(cache.bytes() <= 16 * (100 + SLOT_BYTES));
+        let held = slots
+            .iter()
+            .filter(|(version, slot)| cache.get(*slot, *version).is_some());
+        assert_eq!(held.count(), 15);
+    }
+
+    #[test]
+    fn a_slot_answers_only_for_its_version() {
+        let mut cache = Cache::new(10_000);
+        let slot = cache.insert(7, "seven");
+        assert_eq!(cache.get(slot, 8), None);
+        cache.remove(slot, 8);
+        assert_eq!(cache.get(slot, 7), Some("seven"));
+        cache.remove(slot, 7);
+        cache.remove(slot, 7);
+        assert_eq!(cache.get(slot, 7), None);
+        assert_eq!(cache.bytes(), 0);
+        assert_eq!(cache.get(Slot::NONE, 7), None);
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_held() {
+        let mut cache = Cache::new(1000);
+        assert_eq!(cache.insert(1, &"x".repeat(200)), Slot::NONE);
+        assert_eq!(Cache::new(0).insert(1, ""), Slot::NONE);
+    }
+}

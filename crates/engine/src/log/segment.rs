@@ -1,0 +1,56 @@
+//! Segments: their names, and what a header says of those before it.
+
+use std::fmt::Write;
+
+/// A segment as the newest header seals it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// The number in its file name.
+    pub number: u32,
+    /// How many of its bytes are part of the log.
+    pub bytes: u64,
+    /// The checksum of the last line in those bytes, 0 where there is none.
+    pub checksum: u32,
+}
+
+/// The file name of a segment.
+#[must_use]
+pub fn file_name(number: u32) -> String {
+    let mut name = String::with_capacity(14);
+    #[allow(clippy::expect_used, reason = "a String takes every write")]
+    write!(name, "{number:08}.jsonl").expect("a String takes every write");
+    name
+}
+
+/// The number in a segment's file name; nothing for any other name.
+#[must_use]
+pub fn number_of(name: &str) -> Option<u32> {
+    let digits = name.strip_suffix(".jsonl")?;
+    let number = digits.parse().ok()?;
+    // Exactly the name that we would give: no sign, no further zeros.
+    (number > 0 && file_name(number) == name).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_are_one_to_one() {
+        for number in [1, 99_999_999, 100_000_000, u32::MAX] {
+            assert_eq!(number_of(&file_name(number)), Some(number));
+        }
+        assert_eq!(file_name(7), "00000007.jsonl");
+        for stray in [
+            "",
+            "7.jsonl",
+            "00000000.jsonl",
+            "000000007.jsonl",
+            "+0000007.jsonl",
+            "00000007.json",
+            "checkpoint-00000007.jsonl",
+        ] {
+            assert_eq!(number_of(stray), None, "{stray}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Values that are not in the cache: one read of one line, all of it checked.
+
+use crate::content;
+use crate::files::{Access, File, FileError, FileErrorKind, Files};
+use crate::index::{Address, Location};
+use crate::log::record::{Line, Read, check};
+use crate::log::segment::file_name;
+use kv_protocol::{Code, Refusal};
+use std::collections::BTreeMap;
+
+/// How many segments are kept open for reading.
+const SEGMENTS_OPEN_MAX: usize = 128;
+
+/// The segments that are open for reading.
+#[derive(Debug)]
+pub(super) struct Reader<F: Files> {
+    open: BTreeMap<u32, F::File>,
+}
+
+impl<F: Files> Default for Reader<F> {
+    fn default() -> Self {
+        Self {
+            open: BTreeMap::new(),
+        }
+    }
+}
+
+impl<F: Files> Reader<F> {
+    /// Reads and checks the value at a location.
+    pub(super) fn read(
+        &mut self,
+        files: &F,
+        address: Address<'_>,
+        location: Location,
+    ) -> Result<String, Refusal> {
+        let mut line = vec![0; location.length as usize];
+        let bytes = self
+            .file(files, location.segment)
+            .and_then(|file| file.read_at(u64::from(location.offset), &mut line))
+            .map_err(|e| unreadable(&e))?;
+        line.truncate(bytes);
+        value(&line, address, location)
+    }
+
+    fn file(&mut self, files: &F, number: u32) -> Result<&F::File, FileError> {
+        if !self.open.contains_key(&number) {
+            if self.open.len() >= SEGMENTS_OPEN_MAX {
+                // Any will do: it is opened again when it is needed.
+                self.open.pop_first();
+            }
+            let file = files.open(&file_name(number), Access::Read)?;
+            self.open.insert(number, file);
+        }
+        self.open.get(&number).ok_or_else(|| FileError {
+            operation: "open",
+            name: file_name(number),
+            kind: FileErrorKind::Other,
+            detail: "it was not kept open".to_owned(),
+        })
+    }
+}
+
+/// The value in a line, which must be the line that the index means.
+pub(super) fn value(
+    line: &[u8],
+    address: Address<'_>,
+    location: Location,
+) -> Result<String, Refusal> {
+    let damaged = |reason: &str| {
+        Refusal::new(
+            Code::Corrupt,
+            format!(
+                "{}, byte {}: {reason}; the value is not served, restore the file from a backup",
+                file_name(location.segment),
+                location.offset
+            ),
+        )
+    };
+    if line.len() < location.length as usize {
+        return Err(damaged("the file ends within the line"));
+    }
+    check(line, location.checksum_before).map_err(|reason| damaged(&reason))?;
+    let read = Line::read(line).and_then(Line::change);
+    match (read.map_err(|reason| damaged(&reason))?, address) {
+        (Read::Put(key, value), Address::Key(expected)) if key == expected => Ok(value.to_owned()),
+        (Read::Content(hash, value), Address::Content(expected)) if hash == *expected => {
+            if content::verify(expected, value) {
+                Ok(value.to_owned())
+            } else {
+                Err(damaged("the content does not have its hash"))
+            }
+        }
+        _ => Err(damaged("the line holds something else")),
+    }
+}
+
+fn unreadable(error: &FileError) -> Refusal {
+    let code = match error.kind {
+        FileErrorKind::NotFound | FileErrorKind::NotAFile => Code::Corrupt,
+        _ => Code::Storage,
+    };
+    Refusal::new(code, format!("the value can't be read: {error}"))
+}

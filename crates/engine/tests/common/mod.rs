@@ -1,0 +1,209 @@
+//! What the engine's tests share: a store to talk to, a disk that fails.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses its own part of this"
+)]
+
+use kv_engine::files::memory::{MemoryFile, MemoryFiles};
+use kv_engine::files::{Access, File, FileError, FileErrorKind, Files};
+use kv_engine::{Options, Outcome, Report, Store};
+use std::cell::Cell;
+use std::rc::Rc;
+
+pub const TIME_MS: u64 = 1_763_890_000_000;
+
+pub fn open<F: Files + Clone>(files: &F) -> Store<F> {
+    open_with(files, Options::default()).0
+}
+
+pub fn open_with<F: Files + Clone>(files: &F, options: Options) -> (Store<F>, Report) {
+    Store::open(files.clone(), options).expect("the store opens")
+}
+
+/// One event a call; its reply as text.
+pub fn say<F: Files>(store: &mut Store<F>, event: &str) -> String {
+    let (replies, outcome) = say_all(store, &[event]);
+    assert_eq!(outcome, Outcome::Serving, "{replies:?}");
+    replies[0].clone()
+}
+
+/// One batch; its replies as text.
+pub fn say_all<F: Files>(store: &mut Store<F>, events: &[&str]) -> (Vec<String>, Outcome) {
+    let mut batch = events.join("\n");
+    batch.push('\n');
+    let mut replies = Vec::new();
+    let outcome = store.handle(batch.as_bytes(), TIME_MS, &mut replies);
+    let replies = String::from_utf8(replies).expect("replies are UTF-8");
+    assert!(replies.ends_with('\n'));
+    let replies: Vec<_> = replies.lines().map(str::to_owned).collect();
+    assert_eq!(replies.len(), events.len());
+    (replies, outcome)
+}
+
+pub fn put<F: Files>(store: &mut Store<F>, key: &str, value: &str) -> String {
+    say(store, &put_event(key, value))
+}
+
+pub fn put_event(key: &str, value: &str) -> String {
+    format!(r#"{{"type":"put","key":{},"value":{value}}}"#, quoted(key))
+}
+
+pub fn get_event(key: &str) -> String {
+    format!(r#"{{"type":"get","key":{}}}"#, quoted(key))
+}
+
+/// The value's text, or the error's code.
+pub fn get<F: Files>(store: &mut Store<F>, key: &str) -> Result<String, String> {
+    value_in(&say(store, &get_event(key)))
+}
+
+pub fn value_in(reply: &str) -> Result<String, String> {
+    if code_in(reply) == "ok" {
+        let start = reply.find("\"value\":").expect("a value") + 8;
+        let end = reply.rfind(",\"version\"").expect("a version");
+        Ok(reply[start..end].to_owned())
+    } else {
+        Err(code_in(reply))
+    }
+}
+
+/// The code of an error reply, or `ok`.
+pub fn code_in(reply: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Reply {
+        status: String,
+        code: Option<String>,
+    }
+    let reply: Reply = serde_json::from_str(reply).expect("a reply is JSON");
+    reply.code.unwrap_or(reply.status)
+}
+
+pub fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("a string")
+}
+
+/// A file's bytes.
+pub fn bytes_of<F: Files>(files: &F, name: &str) -> Vec<u8> {
+    let file = files.open(name, Access::Read).expect("the file opens");
+    let mut bytes = vec![0; usize::try_from(file.length().expect("a length")).expect("small")];
+    assert_eq!(file.read_at(0, &mut bytes).expect("it reads"), bytes.len());
+    bytes
+}
+
+/// Puts other bytes in a file's place.
+pub fn replace<F: Files>(files: &F, name: &str, bytes: &[u8]) {
+    let mut file = match files.open(name, Access::ReadWrite) {
+        Ok(file) => file,
+        Err(_) => files.create(name).expect("it is created"),
+    };
+    file.set_length(0).expect("it is cut");
+    file.write_at(0, bytes).expect("it is written");
+}
+
+/// Which call of the disk is to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    None,
+    Create,
+    /// Half of the bytes are written, then the disk is full.
+    Write,
+    Sync,
+    SyncDirectory,
+    Read,
+}
+
+/// A directory in memory whose disk fails on demand.
+#[derive(Clone, Debug)]
+pub struct FaultyFiles {
+    pub files: MemoryFiles,
+    pub fault: Rc<Cell<Fault>>,
+}
+
+impl FaultyFiles {
+    pub fn new() -> Self {
+        Self {
+            files: MemoryFiles::default(),
+            fault: Rc::new(Cell::new(Fault::None)),
+        }
+    }
+
+    fn check(&self, fault: Fault, operation: &'static str) -> Result<(), FileError> {
+        check(&self.fault, fault, operation)
+    }
+}
+
+fn check(set: &Cell<Fault>, fault: Fault, operation: &'static str) -> Result<(), FileError> {
+    if set.get() == fault {
+        return Err(FileError {
+            operation,
+            name: "x".to_owned(),
+            kind: FileErrorKind::NoSpace,
+            detail: "made to fail".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+#[derive(Debug)]
+pub struct FaultyFile {
+    file: MemoryFile,
+    fault: Rc<Cell<Fault>>,
+}
+
+impl Files for FaultyFiles {
+    type File = FaultyFile;
+
+    fn list(&self) -> Result<Vec<String>, FileError> {
+        self.files.list()
+    }
+    fn create(&self, name: &str) -> Result<FaultyFile, FileError> {
+        self.check(Fault::Create, "create")?;
+        let file = self.files.create(name)?;
+        let fault = Rc::clone(&self.fault);
+        Ok(FaultyFile { file, fault })
+    }
+    fn open(&self, name: &str, access: Access) -> Result<FaultyFile, FileError> {
+        let file = self.files.open(name, access)?;
+        let fault = Rc::clone(&self.fault);
+        Ok(FaultyFile { file, fault })
+    }
+    fn exists(&self, name: &str) -> Result<bool, FileError> {
+        self.files.exists(name)
+    }
+    fn rename(&self, from: &str, to: &str) -> Result<(), FileError> {
+        self.files.rename(from, to)
+    }
+    fn remove(&self, name: &str) -> Result<(), FileError> {
+        self.files.remove(name)
+    }
+    fn sync_directory(&self) -> Result<(), FileError> {
+        self.check(Fault::SyncDirectory, "sync")?;
+        self.files.sync_directory()
+    }
+}
+
+impl File for FaultyFile {
+    fn length(&self) -> Result<u64, FileError> {
+        self.file.length()
+    }
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, FileError> {
+        check(&self.fault, Fault::Read, "read")?;
+        self.file.read_at(offset, buffer)
+    }
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), FileError> {
+        if let Err(e) = check(&self.fault, Fault::Write, "write") {
+            self.file.write_at(offset, &bytes[..bytes.len() / 2])?;
+            return Err(e);
+        }
+        self.file.write_at(offset, bytes)
+    }
+    fn set_length(&mut self, length: u64) -> Result<(), FileError> {
+        check(&self.fault, Fault::Write, "cut")?;
+        self.file.set_length(length)
+    }
+    fn sync(&mut self) -> Result<(), FileError> {
+        check(&self.fault, Fault::Sync, "sync")?;
+        self.file.sync()
+    }
+}

@@ -1,0 +1,173 @@
+//! A disk that refuses while the store runs, and a second owner.
+
+mod common;
+
+use common::*;
+use kv_engine::files::Files;
+use kv_engine::files::memory::MemoryFiles;
+use kv_engine::{Options, Outcome, Store};
+
+#[test]
+fn a_full_disk_refuses_writes_serves_reads_and_recovers() {
+    for fault in [Fault::Create, Fault::Write] {
+        let files = FaultyFiles::new();
+        let mut store = open(&files);
+        for round in 0..3 {
+            let kept = format!("{round}");
+            put(&mut store, "a", &kept);
+            let content = format!(r#"{{"type":"store_content","content":"{round}"}}"#);
+            // So that both ways of writing are met: into the segment, and anew.
+            if fault == Fault::Create {
+                store = open(&files);
+            }
+            files.fault.set(fault);
+            for _ in 0..2 {
+                let (replies, outcome) = say_all(
+                    &mut store,
+                    &[
+                        &put_event("a", "9"),
+                        &put_event("b", "9"),
+                        &get_event("a"),
+                        &get_event("b"),
+                        &content,
+                        r#"{"type":"delete","key":"a"}"#,
+                        r#"{"type":"delete","key":"b"}"#,
+                        "{}",
+                    ],
+                );
+                assert_eq!(outcome, Outcome::Serving);
+                let codes: Vec<_> = replies.iter().map(|reply| code_in(reply)).collect();
+                assert_eq!(
+                    codes,
+                    [
+                        "storage",
+                        "storage",
+                        "ok",
+                        "not_found",
+                        "storage",
+                        "storage",
+                        "ok",
+                        "invalid_event"
+                    ]
+                );
+                assert_eq!(value_in(&replies[2]).as_deref(), Ok(&*kept));
+                assert!(store.changes().is_empty());
+            }
+            files.fault.set(Fault::None);
+            assert_eq!(get(&mut store, "a").as_deref(), Ok(&*kept));
+        }
+        put(&mut store, "c", "1");
+        assert_eq!(get(&mut open(&files), "a").as_deref(), Ok("2"));
+        assert_eq!(open_with(&files, Options::default()).1.keys, 2);
+    }
+}
+
+#[test]
+fn a_failed_sync_is_final_and_nothing_of_the_batch_comes_back() {
+    for fault in [Fault::Sync, Fault::SyncDirectory] {
+        let files = FaultyFiles::new();
+        put(&mut open(&files), "a", "1");
+        let mut store = open(&files);
+        if fault == Fault::Sync {
+            put(&mut store, "a", "2");
+        }
+        let before = get(&mut store, "a").unwrap();
+        files.fault.set(fault);
+        let (replies, outcome) = say_all(&mut store, &[&put_event("a", "9"), &get_event("a")]);
+        assert_eq!(outcome, Outcome::Finished);
+        assert!(replies.iter().all(|reply| code_in(reply) == "storage"));
+        files.fault.set(Fault::None);
+        // Not even a read is answered: the instance is done.
+        let (replies, outcome) = say_all(&mut store, &[&get_event("a")]);
+        assert_eq!(
+            (code_in(&replies[0]).as_str(), outcome),
+            ("storage", Outcome::Finished)
+        );
+        let mut store = open(&files);
+        assert_eq!(get(&mut store, "a"), Ok(before));
+        put(&mut store, "a", "3");
+        assert_eq!(get(&mut open(&files), "a").as_deref(), Ok("3"));
+    }
+}
+
+#[test]
+fn an_unreadable_value_is_an_error_and_the_store_goes_on() {
+    let files = FaultyFiles::new();
+    let options = Options {
+        cache_bytes_max: 0,
+        ..Options::default()
+    };
+    let (mut store, _) = open_with(&files, options);
+    put(&mut store, "a", "1");
+    put(&mut store, "b", "1");
+    files.fault.set(Fault::Read);
+    assert_eq!(get(&mut store, "a"), Err("storage".to_owned()));
+    files.fault.set(Fault::None);
+    assert_eq!(get(&mut store, "a").as_deref(), Ok("1"));
+}
+
+#[test]
+fn an_owner_that_was_replaced_acknowledges_nothing() {
+    let files = MemoryFiles::default();
+    let mut first = open(&files);
+    put(&mut first, "a", "1");
+    let mut second = open(&files);
+    // Opening alone takes nothing over.
+    put(&mut first, "a", "2");
+    let mut third = open(&files);
+    put(&mut third, "a", "3");
+    for (store, event) in [
+        (&mut first, put_event("a", "lost")),
+        (&mut second, put_event("a", "lost")),
+    ] {
+        let (replies, outcome) = say_all(store, &[&event.replace("lost", "9"), &get_event("a")]);
+        assert_eq!(outcome, Outcome::Finished);
+        assert!(replies.iter().all(|reply| code_in(reply) == "unavailable"));
+    }
+    put(&mut third, "b", "3");
+    let mut last = open(&files);
+    assert_eq!(get(&mut last, "a").as_deref(), Ok("3"));
+    assert_eq!(get(&mut last, "b").as_deref(), Ok("3"));
+}
+
+#[test]
+fn a_replaced_owner_serves_no_stale_read() {
+    let files = MemoryFiles::default();
+    let mut first = open(&files);
+    put(&mut first, "a", "1");
+    put(&mut open(&files), "a", "2");
+    let (replies, outcome) = say_all(&mut first, &[&get_event("a")]);
+    assert_eq!(
+        (code_in(&replies[0]).as_str(), outcome),
+        ("unavailable", Outcome::Finished)
+    );
+}
+
+#[test]
+fn a_segment_removed_under_the_owner_stops_it() {
+    let files = MemoryFiles::default();
+    let mut store = open(&files);
+    put(&mut store, "a", "1");
+    files.remove("00000001.jsonl").unwrap();
+    let (replies, outcome) = say_all(&mut store, &[&put_event("a", "2")]);
+    assert_eq!(
+        (code_in(&replies[0]).as_str(), outcome),
+        ("storage", Outcome::Finished)
+    );
+}
+
+#[test]
+fn a_directory_that_can_t_be_used_says_why() {
+    use kv_engine::files::native::NativeFiles;
+    let directory = tempfile::tempdir().unwrap();
+    let missing = NativeFiles::new(directory.path().join("missing"));
+    let error = Store::open(missing, Options::default())
+        .map(|_| ())
+        .unwrap_err();
+    assert!(error.to_string().contains("data directory"), "{error}");
+    std::fs::create_dir(directory.path().join("00000001.jsonl")).unwrap();
+    let error = Store::open(NativeFiles::new(directory.path()), Options::default())
+        .map(|_| ())
+        .unwrap_err();
+    assert!(error.to_string().contains("00000001.jsonl"), "{error}");
+}
