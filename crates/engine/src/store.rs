@@ -10,30 +10,15 @@ use crate::log::recovery::{Recovered, Torn, recover};
 use crate::log::writer::{CommitError, VERSION_MAX, Writer};
 use kv_protocol::event::{Operation, format_hash, parse};
 use kv_protocol::{Code, Refusal, reply};
+pub use options::Options;
 use reader::Reader;
+use serde::Serialize;
 
+mod options;
 mod reader;
 
-/// How a store is to be opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// The budget of the value cache, in bytes.
-    pub cache_bytes_max: usize,
-    /// A log segment takes no further batch once it has this many bytes.
-    pub segment_bytes_max: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            cache_bytes_max: 128 * 1024 * 1024,
-            segment_bytes_max: 64 * 1024 * 1024,
-        }
-    }
-}
-
 /// What was opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// The keys that have a value.
     pub keys: usize,

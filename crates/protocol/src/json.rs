@@ -111,6 +111,8 @@ pub fn write_string(output: &mut Vec<u8>, text: &str) {
         let escape = match byte {
             b'"' => b'"',
             b'\\' => b'\\',
+            0x08 => b'b',
+            0x0c => b'f',
             b'\n' => b'n',
             b'\r' => b'r',
             b'\t' => b't',

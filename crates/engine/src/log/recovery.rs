@@ -7,6 +7,7 @@ use crate::index::Location;
 use crate::log::lines::{Lines, RawLine};
 use crate::log::record::{self, FORMAT, Line, Read};
 use crate::log::segment::{Sealed, file_name, number_of};
+use serde::Serialize;
 
 /// A log, as it was found.
 #[derive(Debug, Default)]
@@ -22,7 +23,7 @@ pub struct Recovered {
 }
 
 /// The unfinished end of a segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Torn {
     /// The segment's file name.
     pub file: String,
