@@ -25,7 +25,9 @@ impl Options {
     /// range.
     pub fn from_json(configuration: &str) -> Result<Self, Refusal> {
         let invalid = |message: String| Refusal::new(Code::InvalidEvent, message);
-        let options: Self = serde_json::from_str(configuration)
+        // By way of an object: an array would be taken for the fields in order.
+        let options: Self = serde_json::from_str::<serde_json::Map<_, _>>(configuration)
+            .and_then(|settings| serde_json::from_value(settings.into()))
             .map_err(|e| invalid(format!("the store's settings can't be read: {e}")))?;
         if !(1..=SEGMENT_BYTES_MAX).contains(&options.segment_bytes_max) {
             return Err(invalid(format!(
