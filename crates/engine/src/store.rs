@@ -9,6 +9,7 @@ use crate::log::record::{Change, Read};
 use crate::log::recovery::{Recovered, Torn, recover};
 use crate::log::writer::{CommitError, VERSION_MAX, Writer};
 use kv_protocol::event::{Operation, format_hash, parse};
+use kv_protocol::limits::REPLIES_BYTES_MAX;
 use kv_protocol::{Code, Refusal, reply};
 pub use options::Options;
 use reader::Reader;
@@ -106,7 +107,8 @@ impl<F: Files> Store<F> {
     }
 
     /// Handles a batch: one event a line, one reply a line. Whatever the replies
-    /// say has happened is durable when this returns.
+    /// say has happened is durable when this returns. Once the replies hold
+    /// [`REPLIES_BYTES_MAX`], the events behind are left: hand them in again.
     ///
     /// `time_ms` is milliseconds since the Unix epoch, and only written down.
     pub fn handle(&mut self, events: &[u8], time_ms: u64, replies: &mut Vec<u8>) -> Outcome {
@@ -159,7 +161,11 @@ impl<F: Files> Store<F> {
         refused: Option<&Refusal>,
         replies: &mut Vec<u8>,
     ) {
+        let start = replies.len();
         for line in lines(events) {
+            if replies.len() - start >= REPLIES_BYTES_MAX {
+                return;
+            }
             let event = parse(line);
             let id = event.id;
             let done = event

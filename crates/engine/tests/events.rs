@@ -246,3 +246,16 @@ fn a_store_opens_where_strays_lie() {
     assert_eq!((report.keys, report.segments), (1, 1));
     assert_eq!(bytes_of(&files, "notes.txt"), b"left alone");
 }
+
+#[test]
+fn a_batch_of_large_replies_ends_early_and_carries_out_nothing_behind() {
+    let mut store = open(&MemoryFiles::default());
+    put(&mut store, "a", &format!("\"{}\"", "x".repeat(3 << 20)));
+    let batch = format!("{0}\n{0}\n{0}\n{1}\n", get_event("a"), put_event("b", "1"));
+    let mut replies = Vec::new();
+    let outcome = store.handle(batch.as_bytes(), TIME_MS, &mut replies);
+    assert_eq!(outcome, Outcome::Serving);
+    assert_eq!(String::from_utf8(replies).unwrap().lines().count(), 2);
+    assert!(store.changes().is_empty());
+    assert_eq!(get(&mut store, "b"), Err("not_found".to_owned()));
+}

@@ -25,6 +25,10 @@ pub const BATCH_EVENTS_MAX: usize = 4096;
 /// may be longer, so a batch is never longer than this and one event.
 pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
 
+/// A batch ends early once its replies hold this many bytes: reads of many large
+/// values are answered in several batches.
+pub const REPLIES_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 // The longest key, every byte of it escaped, fits in an event beside the
 // longest value.
 const _: () = assert!(VALUE_BYTES_MAX + 6 * KEY_BYTES_MAX + ID_BYTES_MAX + 1024 <= EVENT_BYTES_MAX);

@@ -1,0 +1,134 @@
+//! The commands that are one event each.
+
+use crate::arguments::Place as Arguments;
+use crate::failure::Failure;
+use crate::place::Place;
+use kv_protocol::Code;
+use kv_protocol::json::{compact, write_string};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::io::{Read, Write};
+
+pub(crate) fn put(place: &Arguments, key: &str, value: &str) -> Result<(), Failure> {
+    let value = argument("value", value)?;
+    let event = Event::new("put").string("key", key).raw("value", &value);
+    print(reply(place, event)?.trim_end())
+}
+
+pub(crate) fn get(place: &Arguments, key: &str) -> Result<(), Failure> {
+    let event = Event::new("get").string("key", key);
+    let reply = reply(place, event)?;
+    print(member(&reply, |reply| reply.value)?)
+}
+
+pub(crate) fn delete(place: &Arguments, key: &str) -> Result<(), Failure> {
+    let event = Event::new("delete").string("key", key);
+    print(reply(place, event)?.trim_end())
+}
+
+pub(crate) fn store(place: &Arguments, content: &str) -> Result<(), Failure> {
+    let content = argument("content", content)?;
+    let event = Event::new("store_content").raw("content", &content);
+    print(reply(place, event)?.trim_end())
+}
+
+pub(crate) fn fetch(place: &Arguments, hash: &str) -> Result<(), Failure> {
+    let event = Event::new("get_content").string("hash", hash);
+    let reply = reply(place, event)?;
+    print(member(&reply, |reply| reply.content)?)
+}
+
+/// What an event is answered.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Reply<'a> {
+    status: &'a str,
+    code: Option<&'a str>,
+    message: Option<String>,
+    #[serde(borrow)]
+    value: Option<&'a RawValue>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+}
+
+impl<'a> Reply<'a> {
+    /// Reads a reply line; an error reply is a failure.
+    pub(crate) fn read(line: &'a str) -> Result<Self, Failure> {
+        let reply: Self = serde_json::from_str(line)
+            .map_err(|e| Failure::new(format!("the store's reply can't be read: {e}")))?;
+        if reply.status == "ok" {
+            return Ok(reply);
+        }
+        let message = reply.message.unwrap_or_default();
+        Err(match reply.code.and_then(Code::from_name) {
+            Some(code) => Failure::coded(code, message),
+            None => Failure::new(message),
+        })
+    }
+}
+
+/// An event, as it is put together.
+struct Event(Vec<u8>);
+
+impl Event {
+    fn new(kind: &str) -> Self {
+        Self(format!("{{\"type\":\"{kind}\"").into_bytes())
+    }
+
+    fn string(mut self, name: &str, text: &str) -> Self {
+        self.name(name);
+        write_string(&mut self.0, text);
+        self
+    }
+
+    fn raw(mut self, name: &str, json: &str) -> Self {
+        self.name(name);
+        self.0.extend_from_slice(json.as_bytes());
+        self
+    }
+
+    fn name(&mut self, name: &str) {
+        self.0.extend_from_slice(format!(",\"{name}\":").as_bytes());
+    }
+}
+
+/// Carries out one event and returns its reply line, where it is no error.
+fn reply(place: &Arguments, Event(mut event): Event) -> Result<String, Failure> {
+    event.extend_from_slice(b"}\n");
+    let replies = Place::open(place)?.send(&event)?;
+    let reply = String::from_utf8(replies)
+        .map_err(|_| Failure::new("the store's reply is not UTF-8"))?;
+    Reply::read(&reply)?;
+    Ok(reply)
+}
+
+fn member<'a>(
+    reply: &'a str,
+    take: impl FnOnce(Reply<'a>) -> Option<&'a RawValue>,
+) -> Result<&'a str, Failure> {
+    take(Reply::read(reply)?)
+        .map(RawValue::get)
+        .ok_or_else(|| Failure::new("the store's reply lacks the value"))
+}
+
+/// A JSON argument on one line; `-` stands for standard input.
+fn argument(name: &str, argument: &str) -> Result<String, Failure> {
+    let mut input = String::new();
+    let text = if argument == "-" {
+        std::io::stdin()
+            .read_to_string(&mut input)
+            .map_err(|e| Failure::new(format!("standard input can't be read: {e}")))?;
+        &input
+    } else {
+        argument
+    };
+    let raw: &RawValue = serde_json::from_str(text).map_err(|e| {
+        let hint = "a string needs its quotes, as in '\"text\"'";
+        Failure::coded(Code::InvalidJson, format!("the {name} is no JSON: {e}; {hint}"))
+    })?;
+    Ok(compact(name, raw.get())?.into_owned())
+}
+
+fn print(json: &str) -> Result<(), Failure> {
+    writeln!(std::io::stdout(), "{json}")
+        .map_err(|e| Failure::new(format!("standard output can't be written: {e}")))
+}
