@@ -7,6 +7,7 @@
     reason = "generated"
 )]
 
+#[cfg(target_arch = "wasm32")]
 use crate::Actor;
 
 wit_bindgen::generate!({
@@ -15,4 +16,7 @@ wit_bindgen::generate!({
     generate_all,
 });
 
+// Only in wasm: no native linker takes such names, and a native build is there
+// to check the code.
+#[cfg(target_arch = "wasm32")]
 export!(Actor with_types_in self);

@@ -44,6 +44,7 @@ impl WasiFiles {
         open: OpenFlags,
         access: Access,
     ) -> Result<WasiFile, FileError> {
+        check_name(operation, name)?;
         let flags = match access {
             Access::Read => DescriptorFlags::READ,
             Access::ReadWrite => DescriptorFlags::READ | DescriptorFlags::WRITE,
@@ -84,6 +85,8 @@ impl Files for WasiFiles {
     }
 
     fn open(&self, name: &str, access: Access) -> Result<WasiFile, FileError> {
+        check_name("open", name)?;
+        // Before opening: to open a named pipe would wait for its other end.
         let stat = self.directory.stat_at(PathFlags::empty(), name);
         let stat = stat.map_err(|code| error("open", name, code))?;
         if stat.type_ != DescriptorType::RegularFile {
@@ -98,6 +101,7 @@ impl Files for WasiFiles {
     }
 
     fn exists(&self, name: &str) -> Result<bool, FileError> {
+        check_name("look-up", name)?;
         match self.directory.stat_at(PathFlags::empty(), name) {
             Ok(_) => Ok(true),
             Err(ErrorCode::NoEntry) => Ok(false),
@@ -106,12 +110,15 @@ impl Files for WasiFiles {
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), FileError> {
+        check_name("rename", from)?;
+        check_name("rename", to)?;
         self.directory
             .rename_at(from, &self.directory, to)
             .map_err(|code| error("rename", from, code))
     }
 
     fn remove(&self, name: &str) -> Result<(), FileError> {
+        check_name("remove", name)?;
         self.directory
             .unlink_file_at(name)
             .map_err(|code| error("remove", name, code))
@@ -135,10 +142,11 @@ impl File for WasiFile {
         let mut filled = 0;
         while filled < buffer.len() {
             let wanted = (buffer.len() - filled) as u64;
-            let (bytes, ended) = self
-                .descriptor
-                .read(wanted, offset + filled as u64)
-                .map_err(|code| error("read", &self.name, code))?;
+            let read = self.descriptor.read(wanted, offset + filled as u64);
+            let (bytes, ended) = match read {
+                Err(ErrorCode::Interrupted) => continue,
+                read => read.map_err(|code| error("read", &self.name, code))?,
+            };
             // What a runtime hands over beyond what was asked does not count.
             let count = bytes.len().min(buffer.len() - filled);
             buffer[filled..filled + count].copy_from_slice(&bytes[..count]);
@@ -153,10 +161,12 @@ impl File for WasiFile {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), FileError> {
         let mut written = 0;
         while written < bytes.len() {
-            let count = self
-                .descriptor
-                .write(&bytes[written..], offset + written as u64)
-                .map_err(|code| error("write", &self.name, code))?;
+            let rest = &bytes[written..];
+            let write = self.descriptor.write(rest, offset + written as u64);
+            let count = match write {
+                Err(ErrorCode::Interrupted) => continue,
+                write => write.map_err(|code| error("write", &self.name, code))?,
+            };
             if count == 0 {
                 return Err(FileError {
                     operation: "write",
@@ -165,8 +175,7 @@ impl File for WasiFile {
                     detail: "the runtime takes no further byte".to_owned(),
                 });
             }
-            let left = bytes.len() - written;
-            written += usize::try_from(count).map_or(left, |count| count.min(left));
+            written += usize::try_from(count).map_or(rest.len(), |count| count.min(rest.len()));
         }
         Ok(())
     }
@@ -182,6 +191,19 @@ impl File for WasiFile {
             .sync_data()
             .map_err(|code| error("sync", &self.name, code))
     }
+}
+
+/// The directory is flat: a name is one part of a path, none that leads elsewhere.
+fn check_name(operation: &'static str, name: &str) -> Result<(), FileError> {
+    if !name.is_empty() && !name.contains(['/', '\\']) && name != "." && name != ".." {
+        return Ok(());
+    }
+    Err(FileError {
+        operation,
+        name: name.to_owned(),
+        kind: FileErrorKind::NotAFile,
+        detail: "a file's name must not lead out of its directory".to_owned(),
+    })
 }
 
 fn error(operation: &'static str, name: &str, code: ErrorCode) -> FileError {

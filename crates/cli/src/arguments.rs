@@ -64,7 +64,12 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct Place {
     /// Work on a running server, such as <http://127.0.0.1:7080>
-    #[arg(long, env = "KV_ACTOR_URL", conflicts_with = "data", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "KV_ACTOR_URL",
+        conflicts_with = "data",
+        hide_env_values = true
+    )]
     pub(crate) url: Option<String>,
     /// The data directory
     #[arg(long, value_name = "DIR", env = "KV_ACTOR_DATA")]

@@ -95,8 +95,8 @@ impl Event {
 fn reply(place: &Arguments, Event(mut event): Event) -> Result<String, Failure> {
     event.extend_from_slice(b"}\n");
     let replies = Place::open(place)?.send(&event)?;
-    let reply = String::from_utf8(replies)
-        .map_err(|_| Failure::new("the store's reply is not UTF-8"))?;
+    let reply =
+        String::from_utf8(replies).map_err(|_| Failure::new("the store's reply is not UTF-8"))?;
     Reply::read(&reply)?;
     Ok(reply)
 }
@@ -123,7 +123,10 @@ fn argument(name: &str, argument: &str) -> Result<String, Failure> {
     };
     let raw: &RawValue = serde_json::from_str(text).map_err(|e| {
         let hint = "a string needs its quotes, as in '\"text\"'";
-        Failure::coded(Code::InvalidJson, format!("the {name} is no JSON: {e}; {hint}"))
+        Failure::coded(
+            Code::InvalidJson,
+            format!("the {name} is no JSON: {e}; {hint}"),
+        )
     })?;
     Ok(compact(name, raw.get())?.into_owned())
 }

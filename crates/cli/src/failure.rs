@@ -27,6 +27,12 @@ impl Failure {
         }
     }
 
+    /// The first failure of several.
+    pub(crate) fn of_many(self, count: u64) -> Self {
+        let message = format!("{count} events were refused; the first: {}", self.message);
+        Self { message, ..self }
+    }
+
     pub(crate) fn exit_code(&self) -> u8 {
         self.code.map_or(1, Code::exit_code)
     }

@@ -102,8 +102,8 @@ fn directory(arguments: &Arguments) -> Result<Place, Failure> {
 }
 
 fn open_directory(path: &Path, configuration: &str) -> Result<Place, Failure> {
-    let directory = DataDirectory::open(path)
-        .map_err(|e| Failure::coded(Code::Storage, e.to_string()))?;
+    let directory =
+        DataDirectory::open(path).map_err(|e| Failure::coded(Code::Storage, e.to_string()))?;
     let options = Options::from_json(configuration)?;
     let (store, report) = Store::open(NativeFiles::new(path), options)
         .map_err(|e| Failure::coded(e.code(), e.to_string()))?;
@@ -123,5 +123,7 @@ fn open_directory(path: &Path, configuration: &str) -> Result<Place, Failure> {
 fn now_ms() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+        .map_or(0, |time| {
+            u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+        })
 }

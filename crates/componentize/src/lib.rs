@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use wasmparser::{Validator, WasmFeatures};
+use wasmparser::{Parser, Validator, WasmFeatures};
 use wit_component::{ComponentEncoder, DecodedWasm};
 use wit_parser::WorldItem;
 
@@ -52,12 +52,15 @@ pub fn componentize(module: &[u8]) -> Result<Vec<u8>, Error> {
 /// `Invalid` where the bytes are no component, or need more than WASI 0.2 hosts
 /// can be expected to have: WebAssembly 2.0 and the component model.
 pub fn inspect(component: &[u8]) -> Result<Interfaces, Error> {
+    if !Parser::is_component(component) {
+        return Err(Error::Invalid("it is no component".into()));
+    }
     Validator::new_with_features(WasmFeatures::WASM2 | WasmFeatures::COMPONENT_MODEL)
         .validate_all(component)
         .map_err(|e| Error::Invalid(e.to_string()))?;
     let decoded = wit_component::decode(component).map_err(|e| Error::Invalid(format!("{e:#}")))?;
     let DecodedWasm::Component(resolve, world) = decoded else {
-        return Err(Error::Invalid("it is a WIT package, no component".into()));
+        return Err(Error::Invalid("it is a WIT package".into()));
     };
     let world = &resolve.worlds[world];
     let functions = |(key, item): (&_, &_)| {

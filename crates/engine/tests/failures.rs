@@ -157,6 +157,10 @@ fn a_segment_removed_under_the_owner_stops_it() {
 }
 
 #[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the test lays out a real directory"
+)]
 fn a_directory_that_can_t_be_used_says_why() {
     use kv_engine::files::native::NativeFiles;
     let directory = tempfile::tempdir().unwrap();

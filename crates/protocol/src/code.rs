@@ -18,12 +18,14 @@ pub enum Code {
     Corrupt,
     /// The disk refused: full, read-only, failed.
     Storage,
+    /// Who asks may not.
+    Forbidden,
     /// The store could not answer; whether the event took effect is unknown.
     Unavailable,
 }
 
 /// A row of the table: wire name, HTTP status, exit code of the CLI.
-const TABLE: [(Code, &str, u16, u8); 8] = [
+const TABLE: [(Code, &str, u16, u8); 9] = [
     (Code::InvalidJson, "invalid_json", 400, 10),
     (Code::InvalidEvent, "invalid_event", 422, 11),
     (Code::NotFound, "not_found", 404, 12),
@@ -31,6 +33,7 @@ const TABLE: [(Code, &str, u16, u8); 8] = [
     (Code::TooLarge, "too_large", 413, 14),
     (Code::Corrupt, "corrupt", 500, 15),
     (Code::Storage, "storage", 507, 16),
+    (Code::Forbidden, "forbidden", 403, 18),
     (Code::Unavailable, "unavailable", 503, 17),
 ];
 

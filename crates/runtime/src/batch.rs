@@ -132,12 +132,12 @@ mod tests {
         assert_eq!(batch.events(), b"a\n\nccc\n");
         let mut got = Vec::new();
         batch.answer(b"A\nB\n", |origin, reply| {
-            got.push((origin, reply.to_vec()))
+            got.push((origin, reply.to_vec()));
         });
         assert_eq!(got, [(1, b"A\n".to_vec()), (2, b"B\n".to_vec())]);
         assert_eq!((batch.len(), batch.events()), (1, &b"ccc\n"[..]));
         batch.answer(b"C\nextra\n", |origin, reply| {
-            got.push((origin, reply.to_vec()))
+            got.push((origin, reply.to_vec()));
         });
         assert_eq!(got.len(), 3);
         assert!(batch.is_empty() && batch.events().is_empty());

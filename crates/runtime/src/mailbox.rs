@@ -150,7 +150,14 @@ impl Mailbox {
 }
 
 impl Inbox {
+    /// Whether a request waits.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        !self.0.queue().waiting.is_empty()
+    }
+
     /// The request that has waited longest.
+    #[must_use]
     pub fn take(&self) -> Option<Request> {
         let mut queue = self.0.queue();
         let request = queue.waiting.pop_front()?;

@@ -64,7 +64,7 @@ impl Default for GuestLimits {
     }
 }
 
-/// Where to listen. Nothing is served that has no address.
+/// Where to listen. An empty address turns a front off.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Listen {

@@ -1,1 +1,16 @@
-//! kv-server
+//! The fronts of the store: JSON lines over TCP and a Unix socket, served by the
+//! actor's own thread, and HTTP, which posts to the actor's mailbox.
+
+pub mod bind;
+pub mod metrics;
+pub mod shutdown;
+
+mod connection;
+mod framing;
+mod http;
+mod posted;
+mod reactor;
+mod stream;
+
+pub use bind::{Addresses, BindError, ListenOptions, Server};
+pub use shutdown::Shutdown;

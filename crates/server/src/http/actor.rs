@@ -1,0 +1,99 @@
+//! Asks the actor, and reads what it answers.
+
+use super::Context;
+use super::problem::Problem;
+use crate::reactor::refusal;
+use kv_protocol::json::write_string;
+use kv_protocol::{Code, Refusal};
+use kv_runtime::{Request, Unavailable};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+
+/// A reply, its values as text.
+#[derive(Debug, Deserialize)]
+pub(super) struct Reply<'a> {
+    status: &'a str,
+    pub(super) code: Option<&'a str>,
+    message: Option<String>,
+    pub(super) version: Option<u64>,
+    pub(super) deleted: Option<bool>,
+    pub(super) created: Option<bool>,
+    pub(super) hash: Option<&'a str>,
+    #[serde(borrow)]
+    pub(super) value: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) content: Option<&'a RawValue>,
+}
+
+/// Posts events, a line each; the answer has a reply line for the first of them,
+/// one at least.
+pub(super) async fn ask(context: &Context, events: Vec<u8>) -> Result<Vec<u8>, Unavailable> {
+    let (sender, receiver) = oneshot::channel();
+    let request = Request::new(events, move |answer| {
+        // A client that has gone needs no answer.
+        sender.send(answer).ok();
+    });
+    // A request that isn't taken is answered, like any other.
+    let (kv_runtime::Posted::Waiting | kv_runtime::Posted::Full | kv_runtime::Posted::Closed) =
+        context.mailbox.post(request);
+    receiver
+        .await
+        .unwrap_or_else(|_| Err(Unavailable::new("the actor was stopped")))
+}
+
+/// Posts one event and returns its reply line.
+pub(super) async fn ask_one(context: &Context, event: Event) -> Result<String, Problem> {
+    let Event(mut line) = event;
+    line.extend_from_slice(b"}\n");
+    let reply = ask(context, line)
+        .await
+        .map_err(|e| Problem::from(refusal(&e)))?;
+    String::from_utf8(reply).map_err(|_| unreadable())
+}
+
+/// Reads a reply line; an error reply is a problem.
+pub(super) fn read(reply: &str) -> Result<Reply<'_>, Problem> {
+    let reply: Reply<'_> = serde_json::from_str(reply).map_err(|_| unreadable())?;
+    if reply.status == "ok" {
+        return Ok(reply);
+    }
+    let code = reply
+        .code
+        .and_then(Code::from_name)
+        .ok_or_else(unreadable)?;
+    Err(Refusal::new(code, reply.message.unwrap_or_default()).into())
+}
+
+/// The actor is trusted to write replies; this says so if it doesn't.
+pub(super) fn unreadable() -> Problem {
+    Refusal::new(Code::Unavailable, "the actor's reply can't be read").into()
+}
+
+/// An event, as it is put together.
+pub(super) struct Event(Vec<u8>);
+
+impl Event {
+    pub(super) fn new(kind: &str) -> Self {
+        Self(format!("{{\"type\":\"{kind}\"").into_bytes())
+    }
+
+    pub(super) fn string(mut self, name: &str, text: &str) -> Self {
+        self.name(name);
+        write_string(&mut self.0, text);
+        self
+    }
+
+    /// `json` must be on one line.
+    pub(super) fn raw(mut self, name: &str, json: &str) -> Self {
+        self.name(name);
+        self.0.extend_from_slice(json.as_bytes());
+        self
+    }
+
+    fn name(&mut self, name: &str) {
+        self.0.extend_from_slice(b",\"");
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":");
+    }
+}

@@ -1,0 +1,41 @@
+//! For those who run the server: is it alive, is it ready, how is it doing, and
+//! what can be asked of it.
+
+use super::Context;
+use super::problem::Problem;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use kv_protocol::{Code, Refusal};
+
+/// The process answers.
+pub(super) async fn live() -> &'static str {
+    "ok\n"
+}
+
+/// The actor is running.
+pub(super) async fn ready(State(context): State<Context>) -> Result<&'static str, Problem> {
+    if context.metrics.is_serving() {
+        Ok("ok\n")
+    } else {
+        Err(Refusal::new(
+            Code::Unavailable,
+            "the actor is down; the server's log says why",
+        )
+        .into())
+    }
+}
+
+pub(super) async fn metrics(State(context): State<Context>) -> Result<Response, Problem> {
+    let text = context
+        .metrics
+        .text()
+        .map_err(|e| Problem::from(Refusal::new(Code::Unavailable, e.to_string())))?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+pub(super) async fn openapi() -> Response {
+    let document = include_str!("openapi.json");
+    ([(header::CONTENT_TYPE, "application/json")], document).into_response()
+}

@@ -1,0 +1,78 @@
+//! Figures for Prometheus. No key, and nothing else that a client chooses, is
+//! ever a label.
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The figures of one server.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    pub(crate) events: Counter,
+    pub(crate) unavailable: Counter,
+    pub(crate) restarts: Counter,
+    pub(crate) batch_events: Histogram,
+    pub(crate) handle_seconds: Histogram,
+    pub(crate) connections: Gauge,
+    pub(crate) serving: AtomicBool,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let events = Counter::default();
+        let unavailable = Counter::default();
+        let restarts = Counter::default();
+        let batch_events = Histogram::new(exponential_buckets(1.0, 2.0, 13));
+        let handle_seconds = Histogram::new(exponential_buckets(0.000_01, 2.0, 20));
+        let connections = Gauge::default();
+        let mut registry = Registry::with_prefix("kv");
+        registry.register("events", "Events answered by the actor", events.clone());
+        registry.register(
+            "events_unavailable",
+            "Events that nobody answered",
+            unavailable.clone(),
+        );
+        registry.register(
+            "actor_restarts",
+            "Times the guest was started again",
+            restarts.clone(),
+        );
+        registry.register("batch_events", "Events in a batch", batch_events.clone());
+        registry.register_with_unit(
+            "handle",
+            "Time of one call of the actor, its sync included",
+            Unit::Seconds,
+            handle_seconds.clone(),
+        );
+        registry.register(
+            "line_connections",
+            "Clients of the line front",
+            connections.clone(),
+        );
+        Self {
+            registry,
+            events,
+            unavailable,
+            restarts,
+            batch_events,
+            handle_seconds,
+            connections,
+            serving: AtomicBool::new(true),
+        }
+    }
+
+    pub(crate) fn is_serving(&self) -> bool {
+        self.serving.load(Ordering::Relaxed)
+    }
+
+    /// The text that Prometheus reads.
+    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,17 @@
+//! The HTTP front, with the real store behind it.
+
+mod bodies;
+mod content;
+mod events;
+mod guard;
+mod keys;
+mod operation;
+
+use crate::support::{Response, request, store};
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// Sends one request to the store that the tests share.
+fn ask(method: &str, path: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Response {
+    request(store().http(), method, path, headers, body)
+}

@@ -1,0 +1,32 @@
+//! Web pages are kept from a store on loopback.
+
+use super::{JSON, ask};
+use crate::support::store;
+
+#[test]
+fn only_hosts_on_loopback_are_served() {
+    let port = store().http().port();
+    for host in ["localhost", "127.0.0.1", "[::1]"] {
+        for host in [host.to_owned(), format!("{host}:{port}")] {
+            assert_eq!(ask("GET", "/livez", &[("host", &host)], "").status, 200, "{host}");
+        }
+    }
+    for host in ["rebound.example", "localhost.example", "10.0.0.1", "127.0.0.1.example:80", "", "a b"] {
+        for (method, path) in [("GET", "/keys/a"), ("PUT", "/keys/a"), ("POST", "/events"), ("GET", "/none")] {
+            let response = ask(method, path, &[("host", host), JSON], "1");
+            response.assert_problem(403, "forbidden");
+        }
+    }
+}
+
+#[test]
+fn only_pages_of_its_own_origin_are_served() {
+    let own = format!("http://{}", store().http());
+    assert_eq!(ask("GET", "/livez", &[("origin", &own)], "").status, 200);
+    let other_port = format!("http://127.0.0.1:{}", store().http().port() ^ 1);
+    for origin in ["http://page.example", "null", "", "http://", &other_port] {
+        let headers = [("origin", origin), JSON];
+        ask("PUT", "/keys/page", &headers, "1").assert_problem(403, "forbidden");
+    }
+    ask("GET", "/keys/page", &[], "").assert_problem(404, "not_found");
+}

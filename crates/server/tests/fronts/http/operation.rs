@@ -1,0 +1,114 @@
+//! What those who run the server ask it, and what it doesn't have.
+
+use super::{JSON, ask};
+use crate::support::{LineClient, store};
+
+#[test]
+fn it_is_alive_and_ready() {
+    assert_eq!(ask("GET", "/livez", &[], "").status, 200);
+    assert_eq!(ask("GET", "/readyz", &[], "").status, 200);
+}
+
+#[test]
+fn a_path_or_a_method_that_is_not_there_is_a_problem() {
+    for path in ["/", "/none", "/content", "/events", "/keys/a/b/c", "/livez/x"] {
+        let status = if ["/content", "/events"].contains(&path) { 405 } else { 404 };
+        let response = ask("GET", path, &[], "");
+        assert_eq!(response.status, status, "{path}");
+        assert_eq!(response.header("content-type"), Some("application/problem+json"), "{path}");
+    }
+    for (method, path, allowed) in [
+        ("POST", "/keys/a", "GET,HEAD,PUT,DELETE"),
+        ("DELETE", "/content", "POST"),
+        ("PATCH", "/events", "POST"),
+        ("PUT", "/metrics", "GET,HEAD"),
+    ] {
+        let response = ask(method, path, &[JSON], "1");
+        assert_eq!(response.status, 405, "{method} {path}");
+        assert_eq!(response.header("allow"), Some(allowed), "{method} {path}");
+        assert_eq!(response.header("content-type"), Some("application/problem+json"));
+    }
+}
+
+#[test]
+fn metrics_are_prometheus_text_and_name_no_key() {
+    let mut client = LineClient::connect(store().lines());
+    client.ask(r#"{"type":"put","key":"secret-key","value":"secret-value"}"#);
+    assert_eq!(ask("PUT", "/keys/secret-key", &[JSON], "\"secret-value\"").status, 200);
+    let metrics = ask("GET", "/metrics", &[], "");
+    assert_eq!(metrics.status, 200);
+    let text = metrics.text();
+    for name in [
+        "kv_events_total",
+        "kv_events_unavailable_total",
+        "kv_actor_restarts_total",
+        "kv_batch_events_count",
+        "kv_handle_seconds_bucket",
+        "kv_line_connections",
+    ] {
+        assert!(text.contains(&format!("\n{name}")), "{name} is missing: {text}");
+    }
+    assert!(!text.contains("secret"), "{text}");
+    let figure = |text: &str, name: &str| -> f64 {
+        let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap();
+        line.split(' ').nth(1).unwrap().parse().unwrap()
+    };
+    assert!(figure(text, "kv_events_total") >= 2.0);
+    assert!(figure(text, "kv_line_connections") >= 1.0);
+}
+
+/// The document is checked against the server: a resource or a method that one
+/// has and the other lacks is a failure.
+#[test]
+fn the_openapi_document_says_what_there_is() {
+    let response = ask("GET", "/openapi.json", &[], "");
+    assert_eq!((response.status, response.header("content-type")), (200, Some("application/json")));
+    let document = response.json();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3."));
+    let paths = document["paths"].as_object().unwrap();
+    let resources = [
+        ("/events", "/events"),
+        ("/keys/{key}", "/keys/openapi"),
+        ("/content", "/content"),
+        ("/content/{hash}", "/content/0"),
+        ("/livez", "/livez"),
+        ("/readyz", "/readyz"),
+        ("/metrics", "/metrics"),
+        ("/openapi.json", "/openapi.json"),
+    ];
+    let named: Vec<_> = paths.keys().map(String::as_str).collect();
+    let mut known: Vec<_> = resources.iter().map(|(name, _)| *name).collect();
+    known.sort_unstable();
+    assert_eq!(named, known);
+    for (name, path) in resources {
+        for method in ["get", "head", "put", "post", "delete", "patch"] {
+            let response = ask(&method.to_uppercase(), path, &[], "");
+            let served = response.status != 405;
+            let documented = &paths[name][method];
+            assert_eq!(documented.is_object(), served, "{method} {name}");
+            if served {
+                let status = response.status.to_string();
+                let responses = &documented["responses"];
+                assert!(responses[&status].is_object(), "{method} {name} answers {status}");
+            }
+        }
+    }
+    assert_references(&document, &document);
+}
+
+/// Every `$ref` leads somewhere.
+fn assert_references(document: &serde_json::Value, part: &serde_json::Value) {
+    match part {
+        serde_json::Value::Object(members) => {
+            if let Some(reference) = members.get("$ref") {
+                let pointer = reference.as_str().unwrap().strip_prefix('#').unwrap();
+                assert!(document.pointer(pointer).is_some(), "{pointer} leads nowhere");
+            }
+            members.values().for_each(|member| assert_references(document, member));
+        }
+        serde_json::Value::Array(elements) => {
+            elements.iter().for_each(|element| assert_references(document, element));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,5 @@
+//! The fronts from outside: real sockets, real actors, real files.
+
+mod http;
+mod lines;
+mod support;

@@ -1,0 +1,9 @@
+//! What the tests share: a running server, and clients for both fronts.
+
+pub(crate) mod http_client;
+pub(crate) mod line_client;
+pub(crate) mod running;
+
+pub(crate) use http_client::{Response, request};
+pub(crate) use line_client::LineClient;
+pub(crate) use running::{Running, store};
