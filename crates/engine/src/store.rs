@@ -6,7 +6,7 @@ use crate::error::OpenError;
 use crate::files::{FileError, Files};
 use crate::index::{Address, Entry, Index};
 use crate::log::record::{Change, Read};
-use crate::log::recovery::{Recovered, Torn, recover};
+use crate::log::recovery::{Torn, recover};
 use crate::log::writer::{CommitError, VERSION_MAX, Writer};
 use kv_protocol::event::{Operation, format_hash, parse};
 use kv_protocol::limits::REPLIES_BYTES_MAX;
@@ -81,25 +81,19 @@ impl<F: Files> Store<F> {
                 Read::Content(hash, _) => index.set(Address::Content(&hash), Some(entry)),
             };
         })?;
-        let Recovered {
-            segments,
-            number,
-            version,
-            torn,
-        } = recovered;
         let report = Report {
             keys: index.keys_count(),
             contents: index.contents_count(),
-            segments: segments.len(),
-            version,
-            torn,
+            segments: recovered.segments.len(),
+            version: recovered.version,
+            torn: recovered.torn.clone(),
         };
         let store = Self {
             files,
             index,
             cache: Cache::new(options.cache_bytes_max),
             reader: Reader::default(),
-            writer: Writer::new(options.segment_bytes_max, segments, number, version),
+            writer: Writer::new(options.segment_bytes_max, recovered),
             undo: Vec::new(),
             finished: None,
         };

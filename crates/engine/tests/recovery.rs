@@ -66,6 +66,8 @@ fn a_log_cut_anywhere_opens_with_every_whole_line_before_the_cut() {
         });
         // What comes after goes to a new segment, and opens again.
         put(&mut store, "after", "4");
+        let left = bytes_of(&files, FIRST).len();
+        assert!(starts.contains(&left), "the torn end is cut off: {left}");
         let (mut store, report) = open_with(&files, Options::default());
         assert_eq!(report.keys, whole.saturating_sub(1) + 1);
         assert_eq!(get(&mut store, "after").as_deref(), Ok("4"));

@@ -1,10 +1,11 @@
 //! The writing end of the log: a batch is collected, then written and synced
 //! once. Says what a failure means, and begins a new segment where one is due.
 
-use crate::files::{File, FileError, FileErrorKind, Files};
+use crate::files::{Access, File, FileError, FileErrorKind, Files};
 use crate::index::Location;
 use crate::log::record::{self, Change};
-use crate::log::segment::{Sealed, file_name};
+use crate::log::recovery::Recovered;
+use crate::log::segment::{Sealed, file_name, number_of};
 
 /// The largest version: larger numbers lose digits in a double.
 pub const VERSION_MAX: u64 = (1 << 53) - 1;
@@ -34,6 +35,8 @@ pub struct Writer<F: Files> {
     open: Option<Segment<F::File>>,
     /// A segment that was created but has no header yet: its disk was full.
     claimed: Option<F::File>,
+    /// Segments with an unfinished end, which the next header leaves out.
+    torn: Vec<Sealed>,
     /// The highest segment number that is taken, 0 where there is none.
     number: u32,
     /// The version of the last durable change.
@@ -65,16 +68,24 @@ struct Batch {
 }
 
 impl<F: Files> Writer<F> {
-    /// A writer behind a log of these segments, the last of which has `number`.
+    /// A writer behind a log that was read.
     #[must_use]
-    pub fn new(segment_bytes_max: u64, sealed: Vec<Sealed>, number: u32, version: u64) -> Self {
+    pub fn new(segment_bytes_max: u64, log: Recovered) -> Self {
+        let torn = log.torn.iter().map(|torn| torn.file.as_str());
+        let torn: Vec<u32> = torn.filter_map(number_of).collect();
         Self {
             segment_bytes_max: segment_bytes_max.min(SEGMENT_BYTES_MAX),
-            sealed,
+            torn: log
+                .segments
+                .iter()
+                .filter(|segment| torn.contains(&segment.number))
+                .copied()
+                .collect(),
+            sealed: log.segments,
             open: None,
             claimed: None,
-            number,
-            version,
+            number: log.number,
+            version: log.version,
             batch: Batch::default(),
         }
     }
@@ -260,7 +271,19 @@ impl<F: Files> Writer<F> {
             bytes: self.batch.lines.len() as u64,
             checksum: self.batch.checksum,
         });
+        self.cut_torn(files);
         Ok(())
+    }
+
+    /// Cuts off unfinished ends, for those who read the files with other tools.
+    /// The header that was just made durable leaves them out already, so where
+    /// the disk refuses, nothing is amiss.
+    fn cut_torn(&mut self, files: &F) {
+        for torn in self.torn.drain(..) {
+            if let Ok(mut file) = files.open(&file_name(torn.number), Access::ReadWrite) {
+                cut(&mut file, torn.bytes);
+            }
+        }
     }
 
     /// No other owner may have come between; see docs/format.md.
@@ -292,8 +315,8 @@ fn failed<T: File>(file: &mut T, durable_bytes: u64, error: FileError) -> Commit
 }
 
 /// Cuts off what did not become durable, so that whoever opens the log next
-/// doesn't read from memory what the disk may have dropped. The disk has just
-/// failed: where it fails here as well, nothing is worse than before.
+/// doesn't read from memory what the disk may have dropped. Where the disk fails
+/// here too, nothing is worse than before.
 fn cut<T: File>(file: &mut T, durable_bytes: u64) {
     match file.set_length(durable_bytes).and_then(|()| file.sync()) {
         Ok(()) | Err(_) => {}
