@@ -22,7 +22,7 @@ fn the_worked_example_works() {
             "-euo",
             "pipefail",
             "-c",
-            &format!("trap 'kill $(jobs -p)' EXIT\n{script}"),
+            &format!("trap 'kill $(jobs -p) || true' EXIT\n{script}"),
         ])
         .current_dir(folder.path())
         .env("PATH", path)
