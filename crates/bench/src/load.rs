@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// What comes before the time that counts.
 const WARM_UP: Duration = Duration::from_millis(500);
 
+/// Latencies above this count as this.
+const LATENCY_NS_MAX: u64 = 60_000_000_000;
+
 /// A server that says nothing for so long has failed.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
@@ -99,7 +102,8 @@ impl<'a> Generator<'a> {
             events: Events::with_capacity(256),
             clients,
             scratch: vec![0; 256 * 1024],
-            latencies: Histogram::new(3).map_err(|e| Failure::new(e.to_string()))?,
+            latencies: Histogram::new_with_max(LATENCY_NS_MAX, 3)
+                .map_err(|e| Failure::new(e.to_string()))?,
         })
     }
 
