@@ -1,6 +1,7 @@
 //! One batch, collected from many origins: whatever is waiting when the actor
 //! becomes free goes in together, up to a limit in events and bytes.
 
+use memchr::memchr_iter;
 use std::collections::VecDeque;
 
 /// Events that wait for the actor, each with where its reply goes.
@@ -59,24 +60,26 @@ impl<O> Batch<O> {
     /// Pairs the first events' origins with their reply lines (line feed
     /// included), and removes them. Events without a reply stay.
     pub fn answer(&mut self, replies: &[u8], mut reply: impl FnMut(O, &[u8])) {
-        let mut answered = 0;
-        for line in replies.split_inclusive(|byte| *byte == b'\n') {
+        let (mut begin, mut answered) = (0, 0);
+        for end in memchr_iter(b'\n', replies) {
             let Some(origin) = self.origins.pop_front() else {
                 break;
             };
-            reply(origin, line);
-            answered += 1;
+            reply(origin, &replies[begin..=end]);
+            (begin, answered) = (end + 1, answered + 1);
         }
         self.forget(answered);
     }
 
     /// Hands every event, with its line, to `take`, and removes them all.
     pub fn give_up(&mut self, mut take: impl FnMut(O, &[u8])) {
-        for line in self.lines.split(|byte| *byte == b'\n') {
+        let mut begin = 0;
+        for end in memchr_iter(b'\n', &self.lines) {
             let Some(origin) = self.origins.pop_front() else {
                 break;
             };
-            take(origin, line);
+            take(origin, &self.lines[begin..end]);
+            begin = end + 1;
         }
         self.forget(0);
     }
@@ -89,17 +92,9 @@ impl<O> Batch<O> {
             self.lines.shrink_to(self.bytes_max);
             return;
         }
-        let ends = self
-            .lines
-            .iter()
-            .enumerate()
-            .filter(|(_, byte)| **byte == b'\n');
-        let end = ends
-            .map(|(end, _)| end + 1)
-            .take(answered)
-            .last()
-            .unwrap_or(0);
-        self.lines.drain(..end);
+        let mut ends = memchr_iter(b'\n', &self.lines).map(|end| end + 1);
+        let end = answered.checked_sub(1).and_then(|last| ends.nth(last));
+        self.lines.drain(..end.unwrap_or(0));
     }
 }
 

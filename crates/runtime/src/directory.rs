@@ -12,7 +12,7 @@ pub struct DataDirectory {
     path: PathBuf,
     /// The directory itself, open and locked (`flock`): no file is needed for
     /// it, and the lock ends with the process, however that ends.
-    _lock: File,
+    lock: File,
 }
 
 impl DataDirectory {
@@ -34,12 +34,31 @@ impl DataDirectory {
         }
         let lock = File::open(path).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(DirectoryError::Owned(path.to_owned())),
-            Err(TryLockError::Error(e)) => Err(failed(e)),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(DirectoryError::Owned(path.to_owned())),
+            Err(TryLockError::Error(e)) => return Err(failed(e)),
+        }
+        let directory = Self {
+            path: path.to_owned(),
+            lock,
+        };
+        directory.check()?;
+        Ok(directory)
+    }
+
+    /// Checks that its path still leads to it. Whoever opens the path again must
+    /// not get a directory that was put in its place, and that nobody has locked.
+    ///
+    /// # Errors
+    /// Where the path leads elsewhere or nowhere.
+    pub fn check(&self) -> Result<(), DirectoryError> {
+        let failed = |e| DirectoryError::Unusable(self.path.clone(), e);
+        let there = fs::metadata(&self.path).map_err(failed)?;
+        let locked = self.lock.metadata().map_err(failed)?;
+        if is_same(&there, &locked) {
+            Ok(())
+        } else {
+            Err(DirectoryError::Replaced(self.path.clone()))
         }
     }
 
@@ -48,6 +67,18 @@ impl DataDirectory {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+#[cfg(unix)]
+fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Elsewhere a directory that is open can't be replaced.
+#[cfg(not(unix))]
+fn is_same(_: &fs::Metadata, _: &fs::Metadata) -> bool {
+    true
 }
 
 fn create(path: &Path) -> io::Result<()> {
@@ -74,6 +105,8 @@ pub enum DirectoryError {
     Owned(PathBuf),
     /// Something else has its name.
     NotADirectory(PathBuf),
+    /// Another directory has been put in its place since it was opened.
+    Replaced(PathBuf),
     /// It can't be created, opened or locked.
     Unusable(PathBuf, io::Error),
 }
@@ -89,6 +122,11 @@ impl fmt::Display for DirectoryError {
             Self::NotADirectory(path) => write!(
                 formatter,
                 "{} is no directory; name a directory for the data",
+                path.display()
+            ),
+            Self::Replaced(path) => write!(
+                formatter,
+                "{} is no longer the directory that was opened; put that one back, or start again",
                 path.display()
             ),
             Self::Unusable(path, e) => write!(
@@ -128,6 +166,27 @@ mod tests {
         let directory = DataDirectory::open(&path).unwrap();
         let mode = fs::metadata(directory.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn one_that_was_replaced_is_noticed() {
+        let parent = tempfile::tempdir().unwrap();
+        let (path, away) = (parent.path().join("data"), parent.path().join("away"));
+        let directory = DataDirectory::open(&path).unwrap();
+        fs::rename(&path, &away).unwrap();
+        assert!(matches!(
+            directory.check(),
+            Err(DirectoryError::Unusable(..))
+        ));
+        fs::create_dir(&path).unwrap();
+        assert!(matches!(
+            directory.check(),
+            Err(DirectoryError::Replaced(_))
+        ));
+        fs::remove_dir(&path).unwrap();
+        fs::rename(&away, &path).unwrap();
+        directory.check().unwrap();
     }
 
     #[test]

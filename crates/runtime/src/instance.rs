@@ -3,16 +3,20 @@
 
 use crate::manifest::GuestLimits;
 use bindings::Bare;
-use bindings::exports::ntwk::actor::actor::{Failure, Handled};
+use bindings::exports::ntwk::actor::actor::Handled;
+use limits::{HANDED_OVER_BYTES_MAX, Limits, RESOURCES_MAX};
 use std::path::Path;
 use std::time::Duration;
 use ticker::Ticker;
+use tokio::runtime::{Builder, Runtime};
 use wasmtime::component::{Component, HasData, InstancePre, Linker, ResourceTable};
-use wasmtime::{Config, Engine, Store, StoreLimits, StoreLimitsBuilder};
+use wasmtime::{Config, Engine, Store, bail};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::bindings::sync::{filesystem, io};
 use wasmtime_wasi::{FsPerms, WasiCtx};
 
+mod error;
+mod limits;
 mod ticker;
 
 mod bindings {
@@ -25,12 +29,7 @@ mod bindings {
 }
 
 pub(crate) use bindings::exports::ntwk::actor::actor as interface;
-
-/// How many resources (open files, directory listings) a guest may hold.
-const RESOURCES_MAX: usize = 4096;
-
-/// How many elements a guest's tables may have: they hold its functions.
-const TABLE_ELEMENTS_MAX: usize = 1 << 20;
+pub(crate) use error::{CallError, InitError, ProgramError};
 
 /// A compiled component, ready to be started as often as needed.
 pub(crate) struct Program {
@@ -43,12 +42,16 @@ pub(crate) struct Program {
 pub(crate) struct Instance {
     store: Store<State>,
     guest: Bare,
+    /// What wasmtime-wasi's files run on. It is the instance's own, and dropped
+    /// behind the store: it waits for writes that the guest has left under way,
+    /// so that none of them reaches the disk after the next instance has begun.
+    runtime: Runtime,
 }
 
 struct State {
     table: ResourceTable,
     wasi: WasiCtx,
-    limits: StoreLimits,
+    limits: Limits,
 }
 
 struct Table;
@@ -57,45 +60,17 @@ impl HasData for Table {
     type Data<'a> = &'a mut ResourceTable;
 }
 
-/// Why a component can't be a program.
-#[derive(Debug)]
-pub(crate) enum ProgramError {
-    NoComponent(wasmtime::Error),
-    NoActor(wasmtime::Error),
-    Engine(wasmtime::Error),
-}
-
-/// Why an instance can't begin.
-#[derive(Debug)]
-pub(crate) enum InitError {
-    /// The guest says why.
-    Refused(Failure),
-    /// It did not get so far.
-    Failed(wasmtime::Error),
-}
-
-impl From<wasmtime::Error> for InitError {
-    fn from(error: wasmtime::Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
 impl Program {
     pub(crate) fn compile(component: &[u8], limits: GuestLimits) -> Result<Self, ProgramError> {
-        let mut config = Config::new();
-        config.wasm_component_model(true);
-        config.epoch_interruption(true);
-        // Guests are called one batch at a time: bookkeeping for concurrent
-        // calls would double the cost of a call.
-        config.concurrency_support(false);
-        let engine = Engine::new(&config).map_err(ProgramError::Engine)?;
+        check_header(component).map_err(ProgramError::NoComponent)?;
+        let engine = Engine::new(&config()).map_err(ProgramError::Engine)?;
         let component =
             Component::from_binary(&engine, component).map_err(ProgramError::NoComponent)?;
         let linker = linker(&engine).map_err(ProgramError::Engine)?;
         let pre = linker
             .instantiate_pre(&component)
-            .map_err(ProgramError::NoActor)?;
-        bindings::BarePre::new(pre.clone()).map_err(ProgramError::NoActor)?;
+            .map_err(ProgramError::NeedsImport)?;
+        bindings::BarePre::new(pre.clone()).map_err(ProgramError::LacksExport)?;
         let ticker = Ticker::start(&engine).map_err(|e| ProgramError::Engine(e.into()))?;
         Ok(Self {
             pre,
@@ -110,6 +85,34 @@ impl Program {
         data: &Path,
         configuration: &str,
     ) -> Result<(Instance, String), InitError> {
+        let timeout_ms = self.limits.open_timeout_ms;
+        let failed = |e: &wasmtime::Error| InitError::Call(CallError::new(e, timeout_ms));
+        let runtime = Builder::new_current_thread()
+            .build()
+            .map_err(|e| failed(&e.into()))?;
+        let state = self.state(data).map_err(|e| failed(&e))?;
+        let mut store = Store::new(self.pre.engine(), state);
+        store.limiter(|state| &mut state.limits);
+        store.set_hostcall_fuel(HANDED_OVER_BYTES_MAX);
+        let (guest, begun) = {
+            let _entered = runtime.enter();
+            let _call = self.begin_call(&mut store, timeout_ms);
+            let instance = self.pre.instantiate(&mut store).map_err(|e| failed(&e))?;
+            let guest = Bare::new(&mut store, &instance).map_err(|e| failed(&e))?;
+            let begun = guest
+                .ntwk_actor_actor()
+                .call_init(&mut store, configuration);
+            (guest, begun.map_err(|e| failed(&e))?)
+        };
+        let instance = Instance {
+            store,
+            guest,
+            runtime,
+        };
+        Ok((instance, begun?))
+    }
+
+    fn state(&self, data: &Path) -> wasmtime::Result<State> {
         let mut wasi = WasiCtx::builder();
         // Files are read and written on the calling thread: a hand-off to
         // another would cost more than most of the calls.
@@ -117,26 +120,11 @@ impl Program {
         wasi.preopened_dir(data, "data", FsPerms::ReadWrite)?;
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
-        let memory_bytes_max = usize::try_from(self.limits.memory_bytes_max).unwrap_or(usize::MAX);
-        let state = State {
+        Ok(State {
             table,
             wasi: wasi.build(),
-            limits: StoreLimitsBuilder::new()
-                .memory_size(memory_bytes_max)
-                .table_elements(TABLE_ELEMENTS_MAX)
-                .trap_on_grow_failure(true)
-                .build(),
-        };
-        let mut store = Store::new(self.pre.engine(), state);
-        store.limiter(|state| &mut state.limits);
-        let _call = self.begin_call(&mut store, self.limits.open_timeout_ms);
-        let instance = self.pre.instantiate(&mut store)?;
-        let guest = Bare::new(&mut store, &instance)?;
-        let report = guest
-            .ntwk_actor_actor()
-            .call_init(&mut store, configuration)?
-            .map_err(InitError::Refused)?;
-        Ok((Instance { store, guest }, report))
+            limits: Limits::new(self.limits.memory_bytes_max),
+        })
     }
 
     /// Hands a batch to a guest.
@@ -145,10 +133,14 @@ impl Program {
         instance: &mut Instance,
         events: &[u8],
         time_ms: u64,
-    ) -> wasmtime::Result<Handled> {
-        let _call = self.begin_call(&mut instance.store, self.limits.handle_timeout_ms);
+    ) -> Result<Handled, CallError> {
+        let timeout_ms = self.limits.handle_timeout_ms;
+        let _entered = instance.runtime.enter();
+        let _call = self.begin_call(&mut instance.store, timeout_ms);
         let guest = instance.guest.ntwk_actor_actor();
-        guest.call_handle(&mut instance.store, events, time_ms)
+        guest
+            .call_handle(&mut instance.store, events, time_ms)
+            .map_err(|e| CallError::new(&e, timeout_ms))
     }
 
     /// Sets a call's deadline; the ticker runs until the guard is dropped.
@@ -156,6 +148,31 @@ impl Program {
         store.set_epoch_deadline(Ticker::ticks(Duration::from_millis(timeout_ms)));
         self.ticker.begin_call()
     }
+}
+
+/// Tells what is often taken for a component by mistake; wasmtime would show its
+/// bytes.
+fn check_header(component: &[u8]) -> wasmtime::Result<()> {
+    let Some(version) = component.strip_prefix(b"\0asm") else {
+        bail!("it is no WebAssembly");
+    };
+    if version.starts_with(&[1, 0, 0, 0]) {
+        bail!("it is a core module; `wasm-tools component new` makes a component of one");
+    }
+    Ok(())
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config.wasm_component_model(true);
+    config.epoch_interruption(true);
+    // Guests are called one batch at a time: bookkeeping for concurrent calls
+    // would double the cost of a call.
+    config.concurrency_support(false);
+    // The same calls give the same replies, whatever the processor.
+    config.cranelift_nan_canonicalization(true);
+    config.relaxed_simd_deterministic(true);
+    config
 }
 
 /// Links the interfaces of files, and those whose types they use. No clock, no

@@ -9,7 +9,7 @@ pub mod instance;
 pub mod mailbox;
 pub mod manifest;
 
-pub use actor::{Actor, ActorSettings, Handled, StartError, Unavailable};
+pub use actor::{Actor, ActorSettings, Handled, Misfit, StartError, Unavailable};
 pub use batch::Batch;
 pub use mailbox::{Inbox, Mailbox, Posted, Request};
 pub use manifest::{GuestLimits, Manifest};

@@ -234,4 +234,43 @@ mod tests {
         assert_eq!(mailbox.post(request("b\n", &sender)), Posted::Closed);
         assert!(answers.recv().unwrap().is_err());
     }
+
+    #[test]
+    fn many_threads_get_one_answer_to_each_request_even_from_an_actor_that_stops() {
+        const THREADS: usize = 8;
+        const REQUESTS: usize = 500;
+        let (waker, woken) = mpsc::channel();
+        let (mailbox, inbox) = Mailbox::new(16, 1000, move || {
+            // Nobody listens any more once the actor has stopped.
+            waker.send(()).unwrap_or_default();
+        });
+        let posters: Vec<_> = (0..THREADS)
+            .map(|_| {
+                let mailbox = mailbox.clone();
+                std::thread::spawn(move || {
+                    let (sender, answers) = mpsc::channel();
+                    let mut answered = 0;
+                    for _ in 0..REQUESTS {
+                        let posted = mailbox.post(request("a\n", &sender));
+                        let answer = answers.recv().unwrap();
+                        answered += usize::from(answer.is_ok());
+                        assert!(answer.is_err() || posted == Posted::Waiting);
+                        assert!(answers.try_recv().is_err());
+                    }
+                    answered
+                })
+            })
+            .collect();
+        let mut taken = 0;
+        while taken < THREADS * REQUESTS / 2 {
+            woken.recv().unwrap();
+            while let Some(request) = inbox.take() {
+                request.answer(Ok(Vec::new()));
+                taken += 1;
+            }
+        }
+        drop(inbox);
+        let answered: usize = posters.into_iter().map(|p| p.join().unwrap()).sum();
+        assert_eq!(answered, taken);
+    }
 }

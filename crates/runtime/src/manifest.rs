@@ -3,17 +3,27 @@
 //! A setting that isn't known is an error that names the nearest known one.
 
 use check::check_names;
+use handlers::{Handler, Handlers};
 use serde::Deserialize;
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use toml::Spanned;
 
 mod check;
+mod handlers;
+mod limits;
+
+pub use limits::GuestLimits;
 
 /// The interface that every actor exports.
 pub const INTERFACE: &str = "ntwk:actor/actor";
 
 /// The manifest that is read where none is named.
 pub const FILE_NAME: &str = "actor.toml";
+
+/// The data directory where no filesystem handler names one.
+const DATA_PATH: &str = "data";
 
 /// A manifest, read and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,37 +46,8 @@ pub struct Manifest {
     pub listen: Listen,
 }
 
-/// What a guest may use, and how often it may fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct GuestLimits {
-    /// The guest's linear memory, at most.
-    pub memory_bytes_max: u64,
-    /// How long one batch may take, disk included.
-    pub handle_timeout_ms: u64,
-    /// How long opening the data directory may take.
-    pub open_timeout_ms: u64,
-    /// How often the guest is started again in `restarts_window_ms`, at most.
-    pub restarts_max: u32,
-    /// See `restarts_max`.
-    pub restarts_window_ms: u64,
-}
-
-impl Default for GuestLimits {
-    fn default() -> Self {
-        Self {
-            memory_bytes_max: 2 << 30,
-            handle_timeout_ms: 30_000,
-            open_timeout_ms: 600_000,
-            restarts_max: 5,
-            restarts_window_ms: 60_000,
-        }
-    }
-}
-
 /// Where to listen. An empty address turns a front off.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// JSON lines over TCP.
     pub lines: String,
@@ -93,42 +74,39 @@ struct Written {
     name: Option<String>,
     version: Option<String>,
     description: Option<String>,
-    component_path: Option<PathBuf>,
+    component_path: Option<Spanned<PathBuf>>,
     interface: Interface,
     handlers: Vec<Handler>,
     store: toml::Table,
-    listen: Listen,
+    listen: WrittenListen,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Interface {
-    implements: Option<String>,
+    implements: Option<Spanned<String>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
-enum Handler {
-    Runtime {
-        #[serde(default)]
-        config: GuestLimits,
-    },
-    Filesystem {
-        #[serde(default)]
-        config: Filesystem,
-    },
-}
-
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Filesystem {
-    path: PathBuf,
+struct WrittenListen {
+    lines: Option<Spanned<String>>,
+    http: Option<Spanned<String>>,
+    unix: Option<Spanned<PathBuf>>,
 }
 
-impl Default for Filesystem {
-    fn default() -> Self {
+/// What is wrong with a manifest's text, and where in it.
+#[derive(Debug)]
+struct Fault {
+    span: Option<Range<usize>>,
+    message: String,
+}
+
+impl Fault {
+    fn at(span: Range<usize>, message: impl Into<String>) -> Self {
         Self {
-            path: PathBuf::from("data"),
+            span: Some(span),
+            message: message.into(),
         }
     }
 }
@@ -160,72 +138,86 @@ impl Manifest {
     /// # Errors
     /// As [`Manifest::load`].
     pub fn parse(text: &str, file: &Path, settings: &[&str]) -> Result<Self, ManifestError> {
-        let error = |span: Option<std::ops::Range<usize>>, message: String| ManifestError {
-            file: file.to_owned(),
-            line: span.map(|span| text[..span.start].matches('\n').count() + 1),
-            message,
-        };
-        check_names(text, settings)
-            .map_err(|unknown| error(Some(unknown.span.clone()), unknown.to_string()))?;
-        let written: Written =
-            toml::from_str(text).map_err(|e| error(e.span(), e.message().to_owned()))?;
-        let plain = |message: &str| error(None, message.to_owned());
-        if written
-            .interface
-            .implements
-            .as_deref()
-            .is_some_and(|name| name != INTERFACE)
-        {
-            return Err(plain(&format!("`implements` must be \"{INTERFACE}\"")));
-        }
-        let (mut limits, mut data) = (None, None);
-        for handler in written.handlers {
-            let doubled = match handler {
-                Handler::Runtime { config } => limits.replace(config).is_some(),
-                Handler::Filesystem { config } => data.replace(config.path).is_some(),
-            };
-            if doubled {
-                return Err(plain("there are two handlers of one type; keep one"));
-            }
-        }
-        let limits = limits.unwrap_or_default();
-        limits.check().map_err(plain)?;
-        let configuration = serde_json::to_string(&written.store)
-            .map_err(|e| plain(&format!("`store` has no JSON form: {e}")))?;
         let folder = file.parent().unwrap_or(Path::new(""));
-        let listen = Listen {
-            unix: written.listen.unix.map(|path| folder.join(path)),
-            ..written.listen
+        Self::read(text, folder, settings).map_err(|fault| ManifestError {
+            file: file.to_owned(),
+            line: fault.span.map(|span| line(text, span.start)),
+            message: fault.message,
+        })
+    }
+
+    fn read(text: &str, folder: &Path, settings: &[&str]) -> Result<Self, Fault> {
+        check_names(text, settings)
+            .map_err(|unknown| Fault::at(unknown.span.clone(), unknown.to_string()))?;
+        let written: Written = toml::from_str(text).map_err(|e| Fault {
+            span: e.span(),
+            message: e.message().to_owned(),
+        })?;
+        if let Some(name) = written.interface.implements
+            && name.get_ref() != INTERFACE
+        {
+            let message = format!("`implements` must be \"{INTERFACE}\"");
+            return Err(Fault::at(name.span(), message));
+        }
+        let component_path = match written.component_path {
+            None => None,
+            Some(path) => Some(folder.join(not_empty("component_path", path)?)),
         };
+        let handlers = Handlers::read(written.handlers)?;
+        let configuration = serde_json::to_string(&written.store).map_err(|e| Fault {
+            span: None,
+            message: format!("`store` has no JSON form: {e}"),
+        })?;
         Ok(Self {
             name: written.name.unwrap_or_else(|| "kv-store".to_owned()),
             version: written.version.unwrap_or_else(|| "0.1.0".to_owned()),
             description: written.description.unwrap_or_default(),
-            component_path: written.component_path.map(|path| folder.join(path)),
-            data: folder.join(data.unwrap_or_else(|| Filesystem::default().path)),
-            limits,
+            component_path,
+            data: folder.join(handlers.path.unwrap_or_else(|| DATA_PATH.into())),
+            limits: handlers.limits.unwrap_or_default(),
             configuration,
-            listen,
+            listen: Listen::read(written.listen, folder)?,
         })
     }
 }
 
-impl GuestLimits {
-    /// The most memory that a 32-bit guest can address.
-    const MEMORY_BYTES_MAX: u64 = 4 << 30;
-
-    fn check(&self) -> Result<(), &'static str> {
-        if self.memory_bytes_max == 0 || self.memory_bytes_max > Self::MEMORY_BYTES_MAX {
-            return Err("`memory_bytes_max` must be from 1 to 4294967296");
+impl Listen {
+    fn read(written: WrittenListen, folder: &Path) -> Result<Self, Fault> {
+        let default = Self::default();
+        let span = [&written.http, &written.lines]
+            .into_iter()
+            .flatten()
+            .map(Spanned::span)
+            .next();
+        let listen = Self {
+            lines: written.lines.map_or(default.lines, Spanned::into_inner),
+            http: written.http.map_or(default.http, Spanned::into_inner),
+            unix: match written.unix {
+                None => None,
+                Some(path) => Some(folder.join(not_empty("unix", path)?)),
+            },
+        };
+        let address = &listen.lines;
+        if *address == listen.http && !address.is_empty() && !address.ends_with(":0") {
+            let message = format!("`lines` and `http` are both \"{address}\"; give them two");
+            return Err(Fault { span, message });
         }
-        if self.handle_timeout_ms == 0 || self.open_timeout_ms == 0 {
-            return Err("`handle_timeout_ms` and `open_timeout_ms` must be above 0");
-        }
-        if self.restarts_window_ms == 0 {
-            return Err("`restarts_window_ms` must be above 0");
-        }
-        Ok(())
+        Ok(listen)
     }
+}
+
+/// A path that leads somewhere: an empty one would lead to the manifest's folder.
+fn not_empty(name: &str, path: Spanned<PathBuf>) -> Result<PathBuf, Fault> {
+    if path.get_ref().as_os_str().is_empty() {
+        let message = format!("`{name}` must not be empty; leave it out for its default");
+        return Err(Fault::at(path.span(), message));
+    }
+    Ok(path.into_inner())
+}
+
+/// The line of a place in a text, from 1.
+fn line(text: &str, place: usize) -> usize {
+    text[..place].matches('\n').count() + 1
 }
 
 /// Why a manifest can't be used.

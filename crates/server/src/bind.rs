@@ -1,18 +1,18 @@
 //! Binds every front before anything is served, and serves them.
 
 use crate::http;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::reactor::Reactor;
 use crate::shutdown::Shutdown;
 use crate::stream::Stream;
+use crate::unix_socket::{SocketFile, bind_unix};
 use kv_runtime::{Actor, Mailbox};
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Poll, Token, Waker};
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener, ToSocketAddrs};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -55,6 +55,7 @@ pub struct Server {
     addresses: Addresses,
     waker: Arc<Waker>,
     shutdown: Shutdown,
+    pub(crate) limits: Limits,
 }
 
 /// The sockets on which clients of the line front arrive.
@@ -63,7 +64,7 @@ pub(crate) struct Listeners {
     lines: Option<TcpListener>,
     unix: Option<UnixListener>,
     /// Removed when this ends.
-    path: Option<PathBuf>,
+    socket_file: Option<SocketFile>,
 }
 
 impl Server {
@@ -72,9 +73,8 @@ impl Server {
     /// # Errors
     /// [`BindError`] names the address and what to do.
     pub fn bind(options: &ListenOptions) -> Result<Self, BindError> {
-        let internal = |e| BindError::new("the event queue", e);
-        let poll = Poll::new().map_err(internal)?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(internal)?);
+        let poll = Poll::new().map_err(BindError::system)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(BindError::system)?);
         let mut addresses = Addresses::default();
         let mut listeners = Listeners::default();
         if let Some(address) = &options.lines {
@@ -83,16 +83,16 @@ impl Server {
             let mut listener = TcpListener::from_std(listener);
             poll.registry()
                 .register(&mut listener, ACCEPT_LINES, Interest::READABLE)
-                .map_err(internal)?;
+                .map_err(BindError::system)?;
             listeners.lines = Some(listener);
         }
         if let Some(path) = &options.unix {
-            let listener = bind_unix(path).map_err(|e| BindError::new(path.display(), e))?;
-            listeners.path = Some(path.clone());
+            let (listener, file) = bind_unix(path).map_err(|e| BindError::unix(path, e))?;
+            listeners.socket_file = Some(file);
             let mut listener = UnixListener::from_std(listener);
             poll.registry()
                 .register(&mut listener, ACCEPT_UNIX, Interest::READABLE)
-                .map_err(internal)?;
+                .map_err(BindError::system)?;
             listeners.unix = Some(listener);
             addresses.unix = Some(path.clone());
         }
@@ -109,6 +109,7 @@ impl Server {
             addresses,
             shutdown: Shutdown::new(Arc::clone(&waker)),
             waker,
+            limits: Limits::of_process(),
         })
     }
 
@@ -138,7 +139,9 @@ impl Server {
         });
         let front = self
             .http
-            .map(|listener| http::Front::start(listener, mailbox, Arc::clone(&metrics)))
+            .map(|listener| {
+                http::Front::start(listener, mailbox, Arc::clone(&metrics), self.limits)
+            })
             .transpose()?;
         let reactor = Reactor::new(
             self.poll,
@@ -147,6 +150,7 @@ impl Server {
             self.listeners,
             self.shutdown,
             metrics,
+            self.limits,
         );
         let served = reactor.run();
         if let Some(front) = front {
@@ -177,16 +181,6 @@ impl Listeners {
     }
 }
 
-impl Drop for Listeners {
-    fn drop(&mut self) {
-        if let Some(path) = &self.path
-            && let Err(e) = std::fs::remove_file(path)
-        {
-            tracing::warn!(path = %path.display(), error = %e, "the Unix socket can't be removed");
-        }
-    }
-}
-
 fn bind_tcp(address: &str) -> Result<StdTcpListener, BindError> {
     let bind = || {
         let addresses: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
@@ -194,28 +188,13 @@ fn bind_tcp(address: &str) -> Result<StdTcpListener, BindError> {
         listener.set_nonblocking(true)?;
         Ok(listener)
     };
-    bind().map_err(|e| BindError::new(address, e))
+    bind().map_err(|e| BindError::tcp(address, e))
 }
 
 fn local(listener: &StdTcpListener, address: &str) -> Result<SocketAddr, BindError> {
     listener
         .local_addr()
-        .map_err(|e| BindError::new(address, e))
-}
-
-/// Binds a Unix socket for its owner alone. What a dead server left is replaced;
-/// what a living one answers on, or what is no socket, is not.
-fn bind_unix(path: &Path) -> io::Result<StdUnixListener> {
-    if let Ok(metadata) = std::fs::symlink_metadata(path)
-        && metadata.file_type().is_socket()
-        && StdUnixStream::connect(path).is_err()
-    {
-        std::fs::remove_file(path)?;
-    }
-    let listener = StdUnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+        .map_err(|e| BindError::tcp(address, e))
 }
 
 /// Why a front can't be bound.
@@ -225,32 +204,67 @@ pub struct BindError {
     pub address: String,
     /// What the system says.
     pub error: io::Error,
+    hint: &'static str,
 }
 
 impl BindError {
-    fn new(address: impl fmt::Display, error: io::Error) -> Self {
+    fn tcp(address: &str, error: io::Error) -> Self {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "another process listens there: stop it, or choose another address (port 0 picks one)"
+            }
+            io::ErrorKind::AddrNotAvailable => "choose an address of this machine",
+            io::ErrorKind::PermissionDenied => "choose a port above 1023",
+            _ => "an address is HOST:PORT, such as 127.0.0.1:7070",
+        };
         Self {
-            address: address.to_string(),
+            address: address.to_owned(),
             error,
+            hint,
+        }
+    }
+
+    fn unix(path: &Path, error: io::Error) -> Self {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "another process listens there, or the file is no socket: choose another path"
+            }
+            io::ErrorKind::NotFound => "create the directory first",
+            io::ErrorKind::PermissionDenied => "choose a directory that this user may write to",
+            _ => "choose another path, of at most 107 bytes",
+        };
+        Self {
+            address: path.display().to_string(),
+            error,
+            hint,
+        }
+    }
+
+    fn system(error: io::Error) -> Self {
+        Self {
+            address: "anything".to_owned(),
+            error,
+            hint: "the system's limits may be too low, such as that of open files",
         }
     }
 }
 
 impl fmt::Display for BindError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hint = match self.error.kind() {
-            io::ErrorKind::AddrInUse => {
-                "; another process listens there: stop it, or choose another address (port 0 picks one)"
-            }
-            io::ErrorKind::InvalidInput => "; an address is HOST:PORT, such as 127.0.0.1:7070",
-            _ => "",
-        };
-        write!(
-            formatter,
-            "can't listen on {}: {}{hint}",
-            self.address, self.error
-        )
+        let Self {
+            address,
+            error,
+            hint,
+        } = self;
+        write!(formatter, "can't listen on {address}: {error}; {hint}")
     }
 }
 
-impl std::error::Error for BindError {}
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,75 +1,92 @@
 //! One client of the line front: what it has sent, what it is owed.
 
-use crate::framing::{Frame, Framing};
+use crate::framing::{Frame, Framing, KEPT_BYTES_MAX};
 use crate::stream::Stream;
 use kv_protocol::limits::EVENT_BYTES_MAX;
-use kv_protocol::{Code, Refusal};
+use kv_protocol::{Code, Refusal, reply};
 use std::io::{self, Read, Write};
-use std::ops::Range;
 
 /// A client that is owed this many bytes is read no further until it takes them.
 const OWED_BYTES_MAX: usize = 1024 * 1024;
 
-/// A buffer that is empty again keeps no more than this.
-const KEPT_BYTES_MAX: usize = 64 * 1024;
-
 #[derive(Debug)]
 #[allow(
     clippy::struct_excessive_bools,
-    reason = "each is a fact of its own: about the socket, the client, the reactor's lists"
+    reason = "independent facts, not the states of one machine"
 )]
 pub(crate) struct Connection {
     stream: Stream,
+    /// Lines that the actor has left for later: they come before all others.
+    returned: Framing,
     framing: Framing,
     /// Replies, and how many of their bytes are sent.
     replies: Vec<u8>,
     sent: usize,
     /// Events of this client that the actor has not answered.
-    pub(crate) in_batch: usize,
+    in_batch: usize,
     /// The socket may have more to read, or take more.
-    pub(crate) readable: bool,
-    pub(crate) writable: bool,
+    readable: bool,
+    writable: bool,
+    /// The client's end of the stream is on its way, or here.
+    closing: bool,
     /// It is in the reactor's list of those with something to do.
     pub(crate) listed: bool,
     /// It is in the reactor's list of those that this round has touched.
     pub(crate) touched: bool,
     /// What the reactor has counted as held for it.
     pub(crate) counted_bytes: usize,
-    /// The next thing to say is that a line was too long.
-    refuse_next: bool,
     /// The client will send no more.
     ended: bool,
     /// It is gone, or broken.
     broken: bool,
+    /// The stream was ended behind the last reply.
+    said_end: bool,
+}
+
+/// How far a connection's end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The client has not taken all replies.
+    Owed,
+    /// It is still sending.
+    Heard,
+    /// It sends nothing, and has not ended its side.
+    Quiet,
+    /// Both sides have ended.
+    Done,
 }
 
 impl Connection {
     pub(crate) fn new(stream: Stream) -> Self {
         Self {
             stream,
+            returned: Framing::default(),
             framing: Framing::default(),
             replies: Vec::new(),
             sent: 0,
             in_batch: 0,
             readable: false,
             writable: true,
+            closing: false,
             listed: false,
             touched: false,
             counted_bytes: 0,
-            refuse_next: false,
             ended: false,
             broken: false,
+            said_end: false,
         }
+    }
+
+    /// Notes what the socket's event says.
+    pub(crate) fn note(&mut self, event: &mio::event::Event) {
+        self.closing |= event.is_read_closed() || event.is_error();
+        self.readable |= event.is_readable() || self.closing;
+        self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
     }
 
     /// Reads once, if there may be something and the client takes its replies.
     pub(crate) fn read(&mut self, scratch: &mut [u8]) {
-        if !self.readable
-            || self.ended
-            || self.broken
-            || self.is_stalled()
-            || self.framing.is_ready()
-        {
+        if !self.readable || self.ended || self.broken || self.is_stalled() || self.has_line() {
             return;
         }
         match self.stream.read(scratch) {
@@ -79,8 +96,10 @@ impl Connection {
             }
             Ok(bytes) => {
                 self.framing.feed(&scratch[..bytes]);
-                // A socket that gave less than asked for is empty: epoll(7).
-                self.readable = bytes == scratch.len();
+                // A socket that gave less than asked for is empty, and an event
+                // will say when it is not: epoll(7). The one that announced the
+                // end has been already.
+                self.readable = bytes == scratch.len() || self.closing;
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.readable = false,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -88,44 +107,49 @@ impl Connection {
         }
     }
 
-    /// Where the next line lies, unless the client is owed too much already. A
-    /// line too long is refused here, once the lines before it are answered.
-    pub(crate) fn next_line(&mut self) -> Option<Range<usize>> {
+    /// The next line, for the batch, unless the client is owed too much already.
+    /// A line too long is refused here: it took several reads to come, and the
+    /// lines before it were answered meanwhile.
+    pub(crate) fn next_line(&mut self) -> Option<&[u8]> {
+        if self.broken || self.is_stalled() {
+            return None;
+        }
+        if let Some(Frame::Line(range)) = self.returned.next() {
+            self.in_batch += 1;
+            return Some(self.returned.line(range));
+        }
         loop {
-            if self.broken || self.is_stalled() || (self.refuse_next && self.in_batch > 0) {
-                return None;
-            }
-            if std::mem::take(&mut self.refuse_next) {
-                let message = format!("the event has more than {EVENT_BYTES_MAX} bytes");
-                let refusal = Refusal::new(Code::TooLarge, message);
-                kv_protocol::reply::error(&mut self.replies, None, &refusal);
-                continue;
-            }
             match self.framing.next()? {
-                Frame::Line(range) => return Some(range),
-                Frame::TooLong => self.refuse_next = true,
+                Frame::Line(range) => {
+                    self.in_batch += 1;
+                    return Some(self.framing.line(range));
+                }
+                Frame::TooLong => {
+                    let message = format!("the event has more than {EVENT_BYTES_MAX} bytes");
+                    let refusal = Refusal::new(Code::TooLarge, message);
+                    reply::error(&mut self.replies, None, &refusal);
+                }
             }
         }
     }
 
-    /// The bytes of a line.
-    pub(crate) fn line(&self, range: Range<usize>) -> &[u8] {
-        self.framing.line(range)
+    /// Takes back the last `count` lines that were taken: the actor left them.
+    pub(crate) fn take_back(&mut self, lines: &[u8], count: usize) {
+        self.in_batch -= count;
+        self.returned.put_back(lines);
     }
 
-    /// Whether there is something to do that no event of the socket announces.
-    pub(crate) fn is_ready(&mut self) -> bool {
-        if self.broken || self.is_stalled() || (self.refuse_next && self.in_batch > 0) {
-            return false;
-        }
-        self.refuse_next || self.framing.is_ready() || (self.readable && !self.ended)
-    }
-
-    /// Adds to what the client is owed.
+    /// Answers one of its events.
     pub(crate) fn reply(&mut self, line: &[u8]) {
+        self.in_batch -= 1;
         if !self.broken {
             self.replies.extend_from_slice(line);
         }
+    }
+
+    /// Tells the client what is no reply to an event.
+    pub(crate) fn refuse(&mut self, refusal: &Refusal) {
+        reply::error(&mut self.replies, None, refusal);
     }
 
     /// Sends what the socket takes.
@@ -149,20 +173,30 @@ impl Connection {
         }
     }
 
-    /// The bytes held for this client.
-    pub(crate) fn held_bytes(&self) -> usize {
-        self.framing.held_bytes() + self.owed_bytes()
-    }
-
-    pub(crate) fn owed_bytes(&self) -> usize {
-        self.replies.len() - self.sent
-    }
-
-    /// Whether nothing is left to do for it.
-    pub(crate) fn is_done(&mut self) -> bool {
-        let answered =
-            self.ended && self.owed_bytes() == 0 && !self.refuse_next && !self.framing.is_ready();
-        self.in_batch == 0 && (self.broken || answered)
+    /// A step towards its end: sends what is owed, ends the stream behind it, and
+    /// passes over what still comes. A stream that is closed with something
+    /// unread in it is reset, and its last replies may be lost with it.
+    pub(crate) fn end(&mut self, scratch: &mut [u8]) -> Ending {
+        if self.owed_bytes() > 0 {
+            self.writable = true;
+            self.send();
+        }
+        if self.owed_bytes() > 0 {
+            return Ending::Owed;
+        }
+        if self.broken {
+            return Ending::Done;
+        }
+        if !std::mem::replace(&mut self.said_end, true) {
+            self.broken = self.stream.end().is_err();
+        }
+        match self.stream.read(scratch) {
+            Ok(0) => Ending::Done,
+            Ok(_) => Ending::Heard,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ending::Quiet,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ending::Heard,
+            Err(_) => Ending::Done,
+        }
     }
 
     /// Gives it up: nothing is read from it or sent to it any more.
@@ -172,11 +206,38 @@ impl Connection {
         self.sent = 0;
     }
 
+    /// Whether there is something to do that no event of the socket announces.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        if self.broken || self.is_stalled() {
+            return false;
+        }
+        self.has_line() || (self.readable && !self.ended)
+    }
+
+    /// Whether nothing is left to do for it.
+    pub(crate) fn is_done(&mut self) -> bool {
+        let answered = self.ended && self.owed_bytes() == 0 && !self.has_line();
+        self.in_batch == 0 && (self.broken || answered)
+    }
+
+    /// The memory held for this client.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.returned.held_bytes() + self.framing.held_bytes() + self.replies.capacity()
+    }
+
     pub(crate) fn stream_mut(&mut self) -> &mut Stream {
         &mut self.stream
     }
 
+    fn owed_bytes(&self) -> usize {
+        self.replies.len() - self.sent
+    }
+
     fn is_stalled(&self) -> bool {
         self.owed_bytes() > OWED_BYTES_MAX
+    }
+
+    fn has_line(&mut self) -> bool {
+        self.returned.is_ready() || self.framing.is_ready()
     }
 }

@@ -28,13 +28,13 @@ pub(crate) struct Framing {
     ended: bool,
 }
 
-/// A buffer that is empty again keeps no more than this.
-const KEPT_BYTES_MAX: usize = 64 * 1024;
+/// A buffer with less in it than this keeps no more than this.
+pub(crate) const KEPT_BYTES_MAX: usize = 4 * 1024;
 
 impl Framing {
-    /// The bytes held.
+    /// The memory held.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.buffer.len() - self.next
+        self.buffer.capacity()
     }
 
     /// Takes in what has come.
@@ -46,10 +46,15 @@ impl Framing {
             }
             return;
         }
-        self.buffer.drain(..self.next);
-        self.searched -= self.next;
-        self.next = 0;
+        self.forget_taken();
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Puts back lines, each with its line feed, that were the last to be taken.
+    pub(crate) fn put_back(&mut self, lines: &[u8]) {
+        self.forget_taken();
+        self.buffer.splice(..0, lines.iter().copied());
+        self.searched = 0;
     }
 
     /// Nothing more will come: what is left is the last line.
@@ -65,15 +70,6 @@ impl Framing {
         self.find_end().is_some()
     }
 
-    /// Whether `next` is to say that a line was too long.
-    pub(crate) fn is_too_long_next(&mut self) -> bool {
-        if self.skipping {
-            return self.is_ready();
-        }
-        self.find_end()
-            .is_some_and(|end| end - self.next > EVENT_BYTES_MAX)
-    }
-
     /// The next line; nothing before it is whole. Blank lines are left out.
     pub(crate) fn next(&mut self) -> Option<Frame> {
         if self.skipping {
@@ -85,7 +81,7 @@ impl Framing {
         }
         loop {
             let Some(end) = self.find_end() else {
-                self.pass_over_too_long();
+                self.tidy();
                 return None;
             };
             let start = std::mem::replace(&mut self.next, end + 1).min(end);
@@ -115,17 +111,26 @@ impl Framing {
         (self.ended && self.next < self.buffer.len()).then_some(self.buffer.len())
     }
 
-    /// Gives memory back, and begins to pass over a line that is too long.
-    fn pass_over_too_long(&mut self) {
-        if self.held_bytes() > EVENT_BYTES_MAX {
+    /// Begins to pass over a line that is too long, and gives memory back.
+    fn tidy(&mut self) {
+        if self.buffer.len() - self.next > EVENT_BYTES_MAX {
             self.skipping = true;
             self.next = self.buffer.len();
+            self.searched = self.next;
         }
-        if self.next == self.buffer.len() {
-            self.buffer.clear();
+        if self.next == self.buffer.len() || self.next > KEPT_BYTES_MAX {
+            self.forget_taken();
+        }
+        if self.buffer.len() <= KEPT_BYTES_MAX {
             self.buffer.shrink_to(KEPT_BYTES_MAX);
-            (self.next, self.searched) = (0, 0);
         }
+    }
+
+    /// Makes the next line the first in the buffer.
+    fn forget_taken(&mut self) {
+        self.buffer.drain(..self.next);
+        self.searched -= self.next;
+        self.next = 0;
     }
 }
 
@@ -161,7 +166,7 @@ mod tests {
                 ["one", "two\r", "three", "rest"],
                 "in pieces of {piece}"
             );
-            assert_eq!(framing.held_bytes(), 0);
+            assert!(framing.held_bytes() <= KEPT_BYTES_MAX);
         }
     }
 
@@ -181,7 +186,7 @@ mod tests {
                         frame
                     });
                 }
-                assert!(framing.held_bytes() <= EVENT_BYTES_MAX + piece);
+                assert!(framing.held_bytes() <= 2 * (EVENT_BYTES_MAX + piece));
             }
             framing.end();
             frames.extend(all(&mut framing));
@@ -191,6 +196,29 @@ mod tests {
                 "in pieces of {piece}"
             );
         }
+    }
+
+    #[test]
+    fn lines_put_back_come_first() {
+        let mut framing = Framing::default();
+        framing.feed(b"one\ntwo\nthree\nfo");
+        assert!(framing.next().is_some() && framing.next().is_some());
+        framing.put_back(b"two\n");
+        assert_eq!(all(&mut framing), ["two", "three"]);
+        framing.put_back(b"three\n");
+        framing.feed(b"ur\n");
+        assert_eq!(all(&mut framing), ["three", "four"]);
+    }
+
+    #[test]
+    fn a_long_line_is_not_held_once_it_is_taken() {
+        let long = vec![b'x'; EVENT_BYTES_MAX];
+        let mut framing = Framing::default();
+        framing.feed(&[&long[..], b"\nbegun"].concat());
+        assert_eq!(all(&mut framing).len(), 1);
+        assert!(framing.held_bytes() <= KEPT_BYTES_MAX);
+        framing.feed(b" and ended\n");
+        assert_eq!(all(&mut framing), ["begun and ended"]);
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! HTTP: events, and keys and content as resources. It runs on a thread of its
 //! own and reaches the actor through its mailbox.
 
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use axum::Router;
 use axum::routing::{get, post};
+use body::Room;
 use kv_runtime::Mailbox;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 use tokio::sync::oneshot;
 
 mod actor;
@@ -19,10 +20,9 @@ mod events;
 mod guard;
 mod health;
 mod keys;
+mod path;
 mod problem;
-
-/// How long a shutdown waits for requests in progress.
-const LAST_REQUESTS_TIMEOUT: Duration = Duration::from_secs(2);
+mod serve;
 
 /// What every handler has.
 #[derive(Clone, Debug)]
@@ -30,6 +30,7 @@ struct Context {
     mailbox: Mailbox,
     metrics: Arc<Metrics>,
     address: SocketAddr,
+    room: Room,
 }
 
 /// The running HTTP front.
@@ -44,12 +45,13 @@ impl Front {
         listener: TcpListener,
         mailbox: Mailbox,
         metrics: Arc<Metrics>,
+        limits: Limits,
     ) -> io::Result<Self> {
-        let address = listener.local_addr()?;
         let context = Context {
             mailbox,
             metrics,
-            address,
+            address: listener.local_addr()?,
+            room: Room::new(&limits),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -59,41 +61,19 @@ impl Front {
             tokio::net::TcpListener::from_std(listener)?
         };
         let (stop, stopped) = oneshot::channel();
+        let serve = serve::serve(listener, router(context), limits, stopped);
         let thread = std::thread::Builder::new()
             .name("http".to_owned())
-            .spawn(move || runtime.block_on(serve(listener, context, stopped)))?;
+            .spawn(move || runtime.block_on(serve))?;
         Ok(Self { stop, thread })
     }
 
     /// Finishes the requests in progress, for a bounded time.
     pub(crate) fn stop(self) {
-        // An error says that the thread has ended already.
-        if self.stop.send(()).is_ok() && self.thread.join().is_err() {
+        // Where nobody hears it, the thread has ended by a panic.
+        if self.stop.send(()).is_err() | self.thread.join().is_err() {
             tracing::error!("the HTTP front has panicked");
         }
-    }
-}
-
-async fn serve(
-    listener: tokio::net::TcpListener,
-    context: Context,
-    stopped: oneshot::Receiver<()>,
-) {
-    let (draining, drained) = oneshot::channel::<()>();
-    let served = axum::serve(listener, router(context)).with_graceful_shutdown(async {
-        // Either way, it is time to stop.
-        stopped.await.ok();
-        draining.send(()).ok();
-    });
-    let given_up = async {
-        drained.await.ok();
-        tokio::time::sleep(LAST_REQUESTS_TIMEOUT).await;
-    };
-    tokio::select! {
-        served = served => if let Err(e) = served {
-            tracing::error!(error = %e, "the HTTP front has failed");
-        },
-        () = given_up => tracing::warn!("some HTTP requests were not finished"),
     }
 }
 

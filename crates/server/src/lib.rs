@@ -5,12 +5,15 @@ pub mod bind;
 pub mod metrics;
 pub mod shutdown;
 
+mod clients;
 mod connection;
 mod framing;
 mod http;
+mod limits;
 mod posted;
 mod reactor;
 mod stream;
+mod unix_socket;
 
 pub use bind::{Addresses, BindError, ListenOptions, Server};
 pub use shutdown::Shutdown;

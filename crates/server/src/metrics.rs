@@ -1,24 +1,26 @@
 //! Figures for Prometheus. No key, and nothing else that a client chooses, is
 //! ever a label.
 
+use kv_runtime::Actor;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// The figures of one server.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    pub(crate) events: Counter,
-    pub(crate) unavailable: Counter,
-    pub(crate) restarts: Counter,
-    pub(crate) batch_events: Histogram,
-    pub(crate) handle_seconds: Histogram,
+    events: Counter,
+    unavailable: Counter,
+    restarts: Counter,
+    batch_events: Histogram,
+    handle_seconds: Histogram,
     pub(crate) connections: Gauge,
-    pub(crate) serving: AtomicBool,
+    serving: AtomicBool,
 }
 
 impl Metrics {
@@ -63,6 +65,24 @@ impl Metrics {
             connections,
             serving: AtomicBool::new(true),
         }
+    }
+
+    /// Counts a batch of `events_count`, of which `answered` were.
+    pub(crate) fn batch(&self, elapsed: Duration, events_count: usize, answered: usize) {
+        self.handle_seconds.observe(elapsed.as_secs_f64());
+        #[allow(clippy::cast_precision_loss, reason = "a batch has few events")]
+        self.batch_events.observe(events_count as f64);
+        self.events.inc_by(answered as u64);
+        if answered == 0 {
+            self.unavailable.inc_by(events_count as u64);
+        }
+    }
+
+    /// Notes how the actor is.
+    pub(crate) fn actor(&self, actor: &Actor) {
+        let restarts = actor.restarts().saturating_sub(self.restarts.get());
+        self.restarts.inc_by(restarts);
+        self.serving.store(actor.is_serving(), Ordering::Relaxed);
     }
 
     pub(crate) fn is_serving(&self) -> bool {

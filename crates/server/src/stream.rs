@@ -4,6 +4,7 @@ use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 
 #[derive(Debug)]
 pub(crate) enum Stream {
@@ -22,6 +23,14 @@ impl Stream {
                 stream.register(registry, token, interest)
             }
             Self::Unix(stream) => stream.register(registry, token, interest),
+        }
+    }
+
+    /// Says that nothing more is sent.
+    pub(crate) fn end(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
         }
     }
 }

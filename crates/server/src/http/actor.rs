@@ -3,10 +3,11 @@
 use super::Context;
 use super::problem::Problem;
 use crate::reactor::refusal;
+use axum::body::Bytes;
 use kv_protocol::json::write_string;
 use kv_protocol::{Code, Refusal};
-use kv_runtime::{Request, Unavailable};
-use serde::Deserialize;
+use kv_runtime::{Posted, Request, Unavailable};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
@@ -14,47 +15,53 @@ use tokio::sync::oneshot;
 #[derive(Debug, Deserialize)]
 pub(super) struct Reply<'a> {
     status: &'a str,
-    pub(super) code: Option<&'a str>,
+    code: Option<&'a str>,
     message: Option<String>,
     pub(super) version: Option<u64>,
     pub(super) deleted: Option<bool>,
     pub(super) created: Option<bool>,
     pub(super) hash: Option<&'a str>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     pub(super) value: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     pub(super) content: Option<&'a RawValue>,
+}
+
+/// A member that is there, even where it is `null`.
+fn present<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// Posts events, a line each; the answer has a reply line for the first of them,
 /// one at least.
-pub(super) async fn ask(context: &Context, events: Vec<u8>) -> Result<Vec<u8>, Unavailable> {
+pub(super) async fn ask(context: &Context, events: Vec<u8>) -> Result<Bytes, Unavailable> {
     let (sender, receiver) = oneshot::channel();
     let request = Request::new(events, move |answer| {
         // A client that has gone needs no answer.
         sender.send(answer).ok();
     });
     // A request that isn't taken is answered, like any other.
-    let (kv_runtime::Posted::Waiting | kv_runtime::Posted::Full | kv_runtime::Posted::Closed) =
-        context.mailbox.post(request);
+    let (Posted::Waiting | Posted::Full | Posted::Closed) = context.mailbox.post(request);
     receiver
         .await
         .unwrap_or_else(|_| Err(Unavailable::new("the actor was stopped")))
+        .map(Bytes::from)
 }
 
 /// Posts one event and returns its reply line.
-pub(super) async fn ask_one(context: &Context, event: Event) -> Result<String, Problem> {
+pub(super) async fn ask_one(context: &Context, event: Event) -> Result<Bytes, Problem> {
     let Event(mut line) = event;
     line.extend_from_slice(b"}\n");
-    let reply = ask(context, line)
+    ask(context, line)
         .await
-        .map_err(|e| Problem::from(refusal(&e)))?;
-    String::from_utf8(reply).map_err(|_| unreadable())
+        .map_err(|e| Problem::from(refusal(&e)))
 }
 
 /// Reads a reply line; an error reply is a problem.
-pub(super) fn read(reply: &str) -> Result<Reply<'_>, Problem> {
-    let reply: Reply<'_> = serde_json::from_str(reply).map_err(|_| unreadable())?;
+pub(super) fn read(line: &Bytes) -> Result<Reply<'_>, Problem> {
+    let reply: Reply<'_> = serde_json::from_slice(line).map_err(|_| unreadable())?;
     if reply.status == "ok" {
         return Ok(reply);
     }
@@ -63,6 +70,11 @@ pub(super) fn read(reply: &str) -> Result<Reply<'_>, Problem> {
         .and_then(Code::from_name)
         .ok_or_else(unreadable)?;
     Err(Refusal::new(code, reply.message.unwrap_or_default()).into())
+}
+
+/// A value of a reply line, without a copy.
+pub(super) fn part(line: &Bytes, value: &RawValue) -> Bytes {
+    line.slice_ref(value.get().as_bytes())
 }
 
 /// The actor is trusted to write replies; this says so if it doesn't.

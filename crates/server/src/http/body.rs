@@ -1,11 +1,72 @@
 //! Request bodies: JSON, within limits, refused before they are read whole.
 
 use super::problem::Problem;
-use axum::body::{Body, to_bytes};
+use crate::limits::Limits;
+use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, StatusCode, header};
-use kv_protocol::json::compact;
+use futures_util::StreamExt;
 use kv_protocol::{Code, Refusal};
 use serde_json::value::RawValue;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// Room is taken in blocks of this.
+const BLOCK_BYTES: usize = 64 * 1024;
+
+/// For how long a body that is too large is taken in, so that a client which
+/// reads only when it has sent all still reads why it was refused.
+const PASS_OVER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Room for request bodies, in memory and in time.
+#[derive(Clone, Debug)]
+pub(super) struct Room {
+    blocks: Arc<Semaphore>,
+    stall_timeout: Duration,
+}
+
+impl Room {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let blocks = limits.http_bodies_bytes_max / BLOCK_BYTES;
+        Self {
+            blocks: Arc::new(Semaphore::new(blocks)),
+            stall_timeout: limits.http_stall_timeout,
+        }
+    }
+}
+
+/// A body that was read, and the room that it takes until it is dropped.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) bytes: Vec<u8>,
+    blocks: Vec<OwnedSemaphorePermit>,
+}
+
+impl Held {
+    fn push(&mut self, bytes: &[u8], room: &Room) -> Result<(), Problem> {
+        let needed = (self.bytes.len() + bytes.len()).div_ceil(BLOCK_BYTES);
+        while self.blocks.len() < needed {
+            let block = Arc::clone(&room.blocks).try_acquire_owned().map_err(|_| {
+                let message = "too many large requests are in progress; try again later";
+                Problem::from(Refusal::new(Code::Unavailable, message))
+            })?;
+            self.blocks.push(block);
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// The body's JSON.
+    pub(super) fn json(&self) -> Result<&str, Problem> {
+        let invalid = |message: String| Problem::from(Refusal::new(Code::InvalidJson, message));
+        let text = std::str::from_utf8(&self.bytes)
+            .map_err(|e| invalid(format!("byte {} of the body is not UTF-8", e.valid_up_to())))?;
+        let raw: &RawValue =
+            serde_json::from_str(text).map_err(|e| invalid(format!("the body is no JSON: {e}")))?;
+        Ok(raw.get())
+    }
+}
 
 /// What a request says its body is.
 pub(super) fn media_type(headers: &HeaderMap) -> &str {
@@ -37,46 +98,52 @@ pub(super) fn unsupported(detail: &str) -> Problem {
 
 /// Reads a body of at most `bytes_max` bytes.
 pub(super) async fn read(
+    room: &Room,
     headers: &HeaderMap,
     body: Body,
     bytes_max: usize,
-) -> Result<Vec<u8>, Problem> {
-    let too_large = || {
-        Problem::from(Refusal::new(
-            Code::TooLarge,
-            format!("the body has more than {bytes_max} bytes"),
-        ))
+) -> Result<Held, Problem> {
+    let mut stream = body.into_data_stream();
+    let mut held = Held {
+        bytes: Vec::new(),
+        blocks: Vec::new(),
     };
-    let declared = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|bytes| bytes > bytes_max as u64) {
-        return Err(too_large());
-    }
-    match to_bytes(body, bytes_max).await {
-        Ok(bytes) => Ok(bytes.into()),
-        Err(e) if is_over_limit(&e) => Err(too_large()),
-        Err(_) => Err(Refusal::new(Code::InvalidJson, "the body was cut off").into()),
-    }
-}
-
-fn is_over_limit(error: &axum::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
+    let mut is_too_large = declared_bytes(headers) > bytes_max as u64;
+    while !is_too_large {
+        let piece = match timeout(room.stall_timeout, stream.next()).await {
+            Ok(None) => return Ok(held),
+            Ok(Some(Ok(piece))) => piece,
+            Ok(Some(Err(_))) => {
+                return Err(Refusal::new(Code::InvalidJson, "the body was cut off").into());
+            }
+            Err(_) => {
+                let detail = "the rest of the body did not come in time";
+                let status = StatusCode::REQUEST_TIMEOUT;
+                return Err(Problem::with_status(status, Code::InvalidJson, detail));
+            }
+        };
+        is_too_large = held.bytes.len() + piece.len() > bytes_max;
+        if !is_too_large {
+            held.push(&piece, room)?;
         }
-        source = error.source();
     }
-    false
+    // Who asks first, with `Expect`, has sent nothing.
+    if !headers.contains_key(header::EXPECT) {
+        tokio::spawn(pass_over(stream));
+    }
+    let message = format!("the body has more than {bytes_max} bytes");
+    Err(Refusal::new(Code::TooLarge, message).into())
 }
 
-/// The body's JSON on one line, which is what an event takes.
-pub(super) fn on_one_line(name: &str, body: &[u8]) -> Result<String, Problem> {
-    let invalid = |message: String| Problem::from(Refusal::new(Code::InvalidJson, message));
-    let text = std::str::from_utf8(body)
-        .map_err(|e| invalid(format!("byte {} of the body is not UTF-8", e.valid_up_to())))?;
-    let raw: &RawValue =
-        serde_json::from_str(text).map_err(|e| invalid(format!("the body is no JSON: {e}")))?;
-    Ok(compact(name, raw.get())?.into_owned())
+fn declared_bytes(headers: &HeaderMap) -> u64 {
+    headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .unwrap_or(0)
+}
+
+/// Takes in what a client goes on sending, and keeps none of it.
+async fn pass_over(mut stream: BodyDataStream) {
+    let deadline = Instant::now() + PASS_OVER_TIMEOUT;
+    while let Ok(Some(Ok(_))) = timeout_at(deadline, stream.next()).await {}
 }

@@ -1,15 +1,18 @@
 //! `/content`: content by its hash. What a hash names never changes.
 
 use super::Context;
-use super::actor::{Event, ask_one, read, unreadable};
+use super::actor::{Event, ask_one, part, read, unreadable};
 use super::body;
+use super::path::segment;
 use super::problem::Problem;
 use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use kv_protocol::json::compact;
 use kv_protocol::limits::EVENT_BYTES_MAX;
 
+const PREFIX: &str = "/content/";
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 pub(super) async fn post(
@@ -18,9 +21,10 @@ pub(super) async fn post(
     body: Body,
 ) -> Result<Response, Problem> {
     body::require_json(&headers)?;
-    let body = body::read(&headers, body, EVENT_BYTES_MAX).await?;
-    let text = body::on_one_line("`content`", &body)?;
+    let held = body::read(&context.room, &headers, body, EVENT_BYTES_MAX).await?;
+    let text = compact("`content`", held.json()?)?;
     let event = Event::new("store_content").raw("content", &text);
+    drop(text);
     let line = ask_one(&context, event).await?;
     let reply = read(&line)?;
     let (Some(hash), Some(created)) = (reply.hash, reply.created) else {
@@ -40,10 +44,10 @@ pub(super) async fn post(
 
 pub(super) async fn get(
     State(context): State<Context>,
-    Path(hash): Path<String>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let event = Event::new("get_content").string("hash", &hash);
+    let event = Event::new("get_content").string("hash", &segment(&uri, PREFIX)?);
     let line = ask_one(&context, event).await?;
     let reply = read(&line)?;
     let (Some(hash), Some(text)) = (reply.hash, reply.content) else {
@@ -64,5 +68,5 @@ pub(super) async fn get(
     if known {
         return Ok((StatusCode::NOT_MODIFIED, response).into_response());
     }
-    Ok((response, text.get().to_owned()).into_response())
+    Ok((response, part(&line, text)).into_response())
 }

@@ -1,24 +1,28 @@
 //! `POST /events`: one event as JSON, or any number of them as NDJSON. Those are
-//! read, handed to the actor and answered piece by piece, so that neither the
-//! request nor the response is ever held whole.
+//! handed to the actor and answered piece by piece, so that the response is
+//! never held whole; but the request is read to its end first, because most
+//! clients read no response before they have sent all.
 
 use super::Context;
 use super::actor::{ask, unreadable};
-use super::body;
+use super::body::{self, Held};
 use super::problem::{Problem, status};
-use crate::framing::{Frame, Framing};
 use crate::reactor::refusal;
-use axum::body::{Body, BodyDataStream};
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream::{StreamExt, unfold};
+use futures_util::stream::unfold;
 use kv_protocol::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, EVENT_BYTES_MAX};
 use kv_protocol::{Code, Refusal, event, reply};
 use serde::Deserialize;
 use std::convert::Infallible;
+use std::ops::Range;
 
 const NDJSON: &str = "application/x-ndjson";
+
+/// The most bytes of NDJSON in one request.
+const NDJSON_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 pub(super) async fn post(
     State(context): State<Context>,
@@ -26,24 +30,31 @@ pub(super) async fn post(
     body: Body,
 ) -> Result<Response, Problem> {
     if body::media_type(&headers).eq_ignore_ascii_case(NDJSON) {
-        return Ok(many(context, body));
+        let held = body::read(&context.room, &headers, body, NDJSON_BYTES_MAX).await?;
+        return Ok(many(context, held));
     }
     if body::require_json(&headers).is_err() {
         return Err(body::unsupported(
             "send one event as application/json, or a line each as application/x-ndjson",
         ));
     }
-    one(&context, &headers, body).await
+    let held = body::read(&context.room, &headers, body, EVENT_BYTES_MAX).await?;
+    one(&context, &held).await
 }
 
 /// One event; its reply has the status of its code.
-async fn one(context: &Context, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
+async fn one(context: &Context, held: &Held) -> Result<Response, Problem> {
     #[derive(Deserialize)]
     struct Coded<'a> {
         code: Option<&'a str>,
     }
-    let body = body::read(headers, body, EVENT_BYTES_MAX).await?;
-    let mut event = body::on_one_line("the event", &body)?.into_bytes();
+    let mut event = held.json()?.as_bytes().to_vec();
+    // In JSON no string has a line feed in it: each of these is insignificant.
+    for byte in &mut event {
+        if *byte == b'\n' {
+            *byte = b' ';
+        }
+    }
     event.push(b'\n');
     let reply = ask(context, event)
         .await
@@ -58,13 +69,11 @@ async fn one(context: &Context, headers: &HeaderMap, body: Body) -> Result<Respo
 }
 
 /// Many events; their replies are lines of a response that is always 200.
-fn many(context: Context, body: Body) -> Response {
+fn many(context: Context, held: Held) -> Response {
     let events = Events {
         context,
-        body: body.into_data_stream(),
-        framing: Framing::default(),
-        waiting: Vec::new(),
-        ended: false,
+        held,
+        next: 0,
     };
     let replies = unfold(events, |mut events| async {
         let replies = events.next_replies().await?;
@@ -76,91 +85,85 @@ fn many(context: Context, body: Body) -> Response {
 
 struct Events {
     context: Context,
-    body: BodyDataStream,
-    framing: Framing,
-    /// Events that were taken from the body and are not answered, a line each.
-    waiting: Vec<u8>,
-    ended: bool,
+    held: Held,
+    /// Where the first line begins that is not answered.
+    next: usize,
 }
 
 impl Events {
     /// The next replies; nothing at the end.
-    async fn next_replies(&mut self) -> Option<Vec<u8>> {
-        loop {
-            if let Some(refused) = self.gather() {
-                return Some(refused);
+    async fn next_replies(&mut self) -> Option<Bytes> {
+        let batch = self.gather();
+        let Some(last) = batch.last() else {
+            return self.refuse_too_long();
+        };
+        let mut events = Vec::new();
+        for line in &batch {
+            events.extend_from_slice(&self.held.bytes[line.clone()]);
+            events.push(b'\n');
+        }
+        match ask(&self.context, events).await {
+            Ok(replies) => {
+                let answered = memchr::memchr_iter(b'\n', &replies).count();
+                let last = batch.get(..answered).and_then(<[_]>::last).unwrap_or(last);
+                self.next = last.end + 1;
+                Some(replies)
             }
-            if !self.waiting.is_empty() {
-                return Some(self.answer().await);
+            Err(unavailable) => {
+                let (mut replies, refusal) = (Vec::new(), refusal(&unavailable));
+                for line in &batch {
+                    let id = event::id_of(&self.held.bytes[line.clone()]);
+                    reply::error(&mut replies, id, &refusal);
+                }
+                self.next = last.end + 1;
+                Some(replies.into())
             }
-            if self.ended {
-                return None;
-            }
-            self.read().await;
         }
     }
 
-    /// Takes lines that have come, up to what makes a batch. A line too long is
-    /// refused in its place, once those before it are answered.
-    fn gather(&mut self) -> Option<Vec<u8>> {
-        let mut count = self.waiting.split(|byte| *byte == b'\n').count();
-        while count < BATCH_EVENTS_MAX && self.waiting.len() < BATCH_BYTES_MAX {
-            if !self.waiting.is_empty() && self.framing.is_too_long_next() {
-                return None;
+    /// The next lines that are not blank, as many as make a batch; up to one that
+    /// is too long.
+    fn gather(&self) -> Vec<Range<usize>> {
+        let (mut lines, mut bytes) = (Vec::new(), 0);
+        let mut next = self.next;
+        while lines.len() < BATCH_EVENTS_MAX && bytes < BATCH_BYTES_MAX {
+            let Some(line) = self.line(next) else {
+                break;
+            };
+            if line.len() > EVENT_BYTES_MAX {
+                break;
             }
-            match self.framing.next()? {
-                Frame::Line(range) => {
-                    self.waiting.extend_from_slice(self.framing.line(range));
-                    self.waiting.push(b'\n');
-                    count += 1;
-                }
-                Frame::TooLong => {
-                    let message = format!("the event has more than {EVENT_BYTES_MAX} bytes");
-                    let mut line = Vec::new();
-                    reply::error(&mut line, None, &Refusal::new(Code::TooLarge, message));
-                    return Some(line);
-                }
+            next = line.end + 1;
+            if !self.held.bytes[line.clone()].trim_ascii().is_empty() {
+                bytes += line.len();
+                lines.push(line);
+            }
+        }
+        lines
+    }
+
+    /// Where the line at `start` lies, without its line feed.
+    fn line(&self, start: usize) -> Option<Range<usize>> {
+        let rest = self
+            .held
+            .bytes
+            .get(start..)
+            .filter(|rest| !rest.is_empty())?;
+        let bytes = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        Some(start..start + bytes)
+    }
+
+    /// Refuses the next line that is too long; there is nothing before it.
+    fn refuse_too_long(&mut self) -> Option<Bytes> {
+        while let Some(line) = self.line(self.next) {
+            self.next = line.end + 1;
+            if line.len() > EVENT_BYTES_MAX {
+                let message = format!("the event has more than {EVENT_BYTES_MAX} bytes");
+                let mut refused = Vec::new();
+                reply::error(&mut refused, None, &Refusal::new(Code::TooLarge, message));
+                return Some(refused.into());
             }
         }
         None
-    }
-
-    /// Has the waiting events answered, or the first of them.
-    async fn answer(&mut self) -> Vec<u8> {
-        match ask(&self.context, self.waiting.clone()).await {
-            Ok(replies) => {
-                let answered = memchr::memchr_iter(b'\n', &replies).count();
-                let end = memchr::memchr_iter(b'\n', &self.waiting)
-                    .take(answered)
-                    .last();
-                self.waiting.drain(..end.map_or(0, |end| end + 1));
-                replies
-            }
-            Err(unavailable) => {
-                let mut replies = Vec::new();
-                let refusal = refusal(&unavailable);
-                for line in self
-                    .waiting
-                    .split(|byte| *byte == b'\n')
-                    .filter(|line| !line.is_empty())
-                {
-                    reply::error(&mut replies, event::id_of(line), &refusal);
-                }
-                self.waiting.clear();
-                replies
-            }
-        }
-    }
-
-    async fn read(&mut self) {
-        match self.body.next().await {
-            Some(Ok(bytes)) => self.framing.feed(&bytes),
-            // A body that breaks off has no last line.
-            Some(Err(_)) => self.ended = true,
-            None => {
-                self.ended = true;
-                self.framing.end();
-            }
-        }
     }
 }

@@ -5,7 +5,7 @@ use super::Context;
 use super::problem::Problem;
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use kv_protocol::Code;
@@ -16,12 +16,18 @@ pub(super) async fn check(
     request: Request,
     next: Next,
 ) -> Response {
-    match fault(&context, request.headers()) {
+    let mut response = match fault(&context, request.headers()) {
         Some(detail) => {
             Problem::with_status(StatusCode::FORBIDDEN, Code::Forbidden, detail).into_response()
         }
         None => next.run(request).await,
-    }
+    };
+    // A browser must not take a stored value for a script or a page.
+    response.headers_mut().insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
 }
 
 /// What forbids a request, if anything does.

@@ -5,5 +5,5 @@ pub(crate) mod line_client;
 pub(crate) mod running;
 
 pub(crate) use http_client::{Response, request};
-pub(crate) use line_client::LineClient;
+pub(crate) use line_client::{LineClient, numbered};
 pub(crate) use running::{Running, store};

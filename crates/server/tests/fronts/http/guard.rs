@@ -8,11 +8,27 @@ fn only_hosts_on_loopback_are_served() {
     let port = store().http().port();
     for host in ["localhost", "127.0.0.1", "[::1]"] {
         for host in [host.to_owned(), format!("{host}:{port}")] {
-            assert_eq!(ask("GET", "/livez", &[("host", &host)], "").status, 200, "{host}");
+            assert_eq!(
+                ask("GET", "/livez", &[("host", &host)], "").status,
+                200,
+                "{host}"
+            );
         }
     }
-    for host in ["rebound.example", "localhost.example", "10.0.0.1", "127.0.0.1.example:80", "", "a b"] {
-        for (method, path) in [("GET", "/keys/a"), ("PUT", "/keys/a"), ("POST", "/events"), ("GET", "/none")] {
+    for host in [
+        "rebound.example",
+        "localhost.example",
+        "10.0.0.1",
+        "127.0.0.1.example:80",
+        "",
+        "a b",
+    ] {
+        for (method, path) in [
+            ("GET", "/keys/a"),
+            ("PUT", "/keys/a"),
+            ("POST", "/events"),
+            ("GET", "/none"),
+        ] {
             let response = ask(method, path, &[("host", host), JSON], "1");
             response.assert_problem(403, "forbidden");
         }
@@ -29,4 +45,14 @@ fn only_pages_of_its_own_origin_are_served() {
         ask("PUT", "/keys/page", &headers, "1").assert_problem(403, "forbidden");
     }
     ask("GET", "/keys/page", &[], "").assert_problem(404, "not_found");
+}
+
+#[test]
+fn a_browser_takes_a_value_for_nothing_but_json() {
+    assert_eq!(
+        ask("PUT", "/keys/page%20value", &[JSON], "\"<script>\"").status,
+        200
+    );
+    let response = ask("GET", "/keys/page%20value", &[], "");
+    assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
 }

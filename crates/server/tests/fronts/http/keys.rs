@@ -7,9 +7,15 @@ use serde_json::json;
 #[test]
 fn a_value_is_put_read_and_deleted() {
     let put = ask("PUT", "/keys/life", &[JSON], r#"{"a": [1, 2]}"#);
-    assert_eq!((put.status, put.header("content-type")), (200, Some("application/json")));
+    assert_eq!(
+        (put.status, put.header("content-type")),
+        (200, Some("application/json"))
+    );
     let reply = put.json();
-    assert_eq!((&reply["status"], &reply["key"]), (&json!("ok"), &json!("life")));
+    assert_eq!(
+        (&reply["status"], &reply["key"]),
+        (&json!("ok"), &json!("life"))
+    );
     let tag = format!("\"{}\"", reply["version"]);
     assert_eq!(put.header("etag"), Some(&tag[..]));
 
@@ -35,7 +41,7 @@ fn a_value_is_put_read_and_deleted() {
 fn any_string_is_a_key() {
     let long = "k".repeat(60_000);
     let keys = [
-        ("", "".to_owned()),
+        ("", String::new()),
         ("%00", "\0".to_owned()),
         ("..", "..".to_owned()),
         ("..%2F..%2Fetc%2Fpasswd", "../../etc/passwd".to_owned()),
@@ -50,7 +56,11 @@ fn any_string_is_a_key() {
     let mut client = LineClient::connect(store().lines());
     for (n, (path, key)) in keys.iter().enumerate() {
         let put = ask("PUT", &format!("/keys/{path}"), &[JSON], n.to_string());
-        assert_eq!((put.status, &put.json()["key"]), (200, &json!(key)), "{path}");
+        assert_eq!(
+            (put.status, &put.json()["key"]),
+            (200, &json!(key)),
+            "{path}"
+        );
         let get = ask("GET", &format!("/keys/{path}"), &[], "");
         assert_eq!(get.text(), n.to_string(), "{path}");
         // The line front means the same key.
@@ -62,7 +72,10 @@ fn any_string_is_a_key() {
 
 #[test]
 fn a_query_is_no_part_of_a_key() {
-    assert_eq!(ask("PUT", "/keys/query?x=1", &[JSON], "1").json()["key"], "query");
+    assert_eq!(
+        ask("PUT", "/keys/query?x=1", &[JSON], "1").json()["key"],
+        "query"
+    );
 }
 
 #[test]
@@ -91,7 +104,11 @@ fn a_value_keeps_its_digits_its_order_and_its_doubled_names() {
         "[[],{},\"\"]",
     ];
     for value in values {
-        assert_eq!(ask("PUT", "/keys/digits", &[JSON], value).status, 200, "{value}");
+        assert_eq!(
+            ask("PUT", "/keys/digits", &[JSON], value).status,
+            200,
+            "{value}"
+        );
         assert_eq!(ask("GET", "/keys/digits", &[], "").text(), value);
     }
 }
@@ -111,7 +128,10 @@ fn a_value_on_many_lines_is_one_value() {
 #[test]
 fn a_key_too_long_is_refused() {
     let long = "k".repeat(65_000);
-    assert_eq!(ask("PUT", &format!("/keys/{long}"), &[JSON], "1").status, 200);
+    assert_eq!(
+        ask("PUT", &format!("/keys/{long}"), &[JSON], "1").status,
+        200
+    );
     // Beyond what HTTP takes as a path; longer keys have POST /events.
     let response = ask("PUT", &format!("/keys/{long}{long}"), &[JSON], "1");
     assert_eq!(response.status, 414);

@@ -11,11 +11,26 @@ fn it_is_alive_and_ready() {
 
 #[test]
 fn a_path_or_a_method_that_is_not_there_is_a_problem() {
-    for path in ["/", "/none", "/content", "/events", "/keys/a/b/c", "/livez/x"] {
-        let status = if ["/content", "/events"].contains(&path) { 405 } else { 404 };
+    for path in [
+        "/",
+        "/none",
+        "/content",
+        "/events",
+        "/keys/a/b/c",
+        "/livez/x",
+    ] {
+        let status = if ["/content", "/events"].contains(&path) {
+            405
+        } else {
+            404
+        };
         let response = ask("GET", path, &[], "");
         assert_eq!(response.status, status, "{path}");
-        assert_eq!(response.header("content-type"), Some("application/problem+json"), "{path}");
+        assert_eq!(
+            response.header("content-type"),
+            Some("application/problem+json"),
+            "{path}"
+        );
     }
     for (method, path, allowed) in [
         ("POST", "/keys/a", "GET,HEAD,PUT,DELETE"),
@@ -26,7 +41,10 @@ fn a_path_or_a_method_that_is_not_there_is_a_problem() {
         let response = ask(method, path, &[JSON], "1");
         assert_eq!(response.status, 405, "{method} {path}");
         assert_eq!(response.header("allow"), Some(allowed), "{method} {path}");
-        assert_eq!(response.header("content-type"), Some("application/problem+json"));
+        assert_eq!(
+            response.header("content-type"),
+            Some("application/problem+json")
+        );
     }
 }
 
@@ -34,7 +52,10 @@ fn a_path_or_a_method_that_is_not_there_is_a_problem() {
 fn metrics_are_prometheus_text_and_name_no_key() {
     let mut client = LineClient::connect(store().lines());
     client.ask(r#"{"type":"put","key":"secret-key","value":"secret-value"}"#);
-    assert_eq!(ask("PUT", "/keys/secret-key", &[JSON], "\"secret-value\"").status, 200);
+    assert_eq!(
+        ask("PUT", "/keys/secret-key", &[JSON], "\"secret-value\"").status,
+        200
+    );
     let metrics = ask("GET", "/metrics", &[], "");
     assert_eq!(metrics.status, 200);
     let text = metrics.text();
@@ -46,11 +67,17 @@ fn metrics_are_prometheus_text_and_name_no_key() {
         "kv_handle_seconds_bucket",
         "kv_line_connections",
     ] {
-        assert!(text.contains(&format!("\n{name}")), "{name} is missing: {text}");
+        assert!(
+            text.contains(&format!("\n{name}")),
+            "{name} is missing: {text}"
+        );
     }
     assert!(!text.contains("secret"), "{text}");
     let figure = |text: &str, name: &str| -> f64 {
-        let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(&format!("{name} ")))
+            .unwrap();
         line.split(' ').nth(1).unwrap().parse().unwrap()
     };
     assert!(figure(text, "kv_events_total") >= 2.0);
@@ -62,7 +89,10 @@ fn metrics_are_prometheus_text_and_name_no_key() {
 #[test]
 fn the_openapi_document_says_what_there_is() {
     let response = ask("GET", "/openapi.json", &[], "");
-    assert_eq!((response.status, response.header("content-type")), (200, Some("application/json")));
+    assert_eq!(
+        (response.status, response.header("content-type")),
+        (200, Some("application/json"))
+    );
     let document = response.json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3."));
     let paths = document["paths"].as_object().unwrap();
@@ -89,7 +119,10 @@ fn the_openapi_document_says_what_there_is() {
             if served {
                 let status = response.status.to_string();
                 let responses = &documented["responses"];
-                assert!(responses[&status].is_object(), "{method} {name} answers {status}");
+                assert!(
+                    responses[&status].is_object(),
+                    "{method} {name} answers {status}"
+                );
             }
         }
     }
@@ -102,12 +135,19 @@ fn assert_references(document: &serde_json::Value, part: &serde_json::Value) {
         serde_json::Value::Object(members) => {
             if let Some(reference) = members.get("$ref") {
                 let pointer = reference.as_str().unwrap().strip_prefix('#').unwrap();
-                assert!(document.pointer(pointer).is_some(), "{pointer} leads nowhere");
+                assert!(
+                    document.pointer(pointer).is_some(),
+                    "{pointer} leads nowhere"
+                );
             }
-            members.values().for_each(|member| assert_references(document, member));
+            members
+                .values()
+                .for_each(|member| assert_references(document, member));
         }
         serde_json::Value::Array(elements) => {
-            elements.iter().for_each(|element| assert_references(document, element));
+            for element in elements {
+                assert_references(document, element);
+            }
         }
         _ => {}
     }

@@ -25,7 +25,9 @@ fn a_client_that_never_reads_is_read_no_further_and_holds_up_nobody() {
     let server = Running::start("guest-echo");
     let deaf = LineClient::connect(server.lines());
     let event = format!("{{\"text\":\"{}\"}}\n", "x".repeat(10_000));
-    deaf.stream().set_write_timeout(Some(Duration::from_secs(2))).unwrap();
+    deaf.stream()
+        .set_write_timeout(Some(Duration::from_secs(2)))
+        .unwrap();
     let mut written = 0;
     // Far more than the sockets' buffers and the server's take.
     let stalled = (0..100_000).any(|_| match deaf.stream().write(event.as_bytes()) {
@@ -34,11 +36,17 @@ fn a_client_that_never_reads_is_read_no_further_and_holds_up_nobody() {
             bytes < event.len()
         }
         Err(e) => {
-            assert!(matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{e}");
+            assert!(
+                matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+                "{e}"
+            );
             true
         }
     });
-    assert!(stalled, "the server took {written} bytes and nobody read a reply");
+    assert!(
+        stalled,
+        "the server took {written} bytes and nobody read a reply"
+    );
 
     let mut other = LineClient::connect(server.lines());
     for n in 0..10 {
@@ -70,13 +78,25 @@ fn a_line_too_long_is_refused_in_its_place() {
     client.send(format!("{{\"n\":1}}\n{long}\n{{\"n\":2}}\n"));
     assert_eq!(client.reply()["event"]["n"], 1);
     let refused = client.reply();
-    assert_eq!((&refused["status"], &refused["code"]), (&json!("error"), &json!("too_large")));
-    assert!(refused["message"].as_str().unwrap().contains(&EVENT_BYTES_MAX.to_string()));
+    assert_eq!(
+        (&refused["status"], &refused["code"]),
+        (&json!("error"), &json!("too_large"))
+    );
+    assert!(
+        refused["message"]
+            .as_str()
+            .unwrap()
+            .contains(&EVENT_BYTES_MAX.to_string())
+    );
     assert_eq!(client.reply()["event"]["n"], 2);
     // Twice over, and with no end.
     client.send(format!("{long}\n{long}{long}"));
     client.end();
-    let codes: Vec<_> = client.rest().iter().map(|reply| reply["code"].clone()).collect();
+    let codes: Vec<_> = client
+        .rest()
+        .iter()
+        .map(|reply| reply["code"].clone())
+        .collect();
     assert_eq!(codes, ["too_large", "too_large"]);
 }
 
@@ -85,10 +105,16 @@ fn the_longest_line_there_may_be_is_an_event() {
     let server = Running::start("guest-echo");
     let mut client = LineClient::connect(server.lines());
     let around = "{\"text\":\"\"}".len();
-    let longest = format!("{{\"text\":\"{}\"}}\n", "x".repeat(EVENT_BYTES_MAX - around));
+    let longest = format!(
+        "{{\"text\":\"{}\"}}\n",
+        "x".repeat(EVENT_BYTES_MAX - around)
+    );
     client.send(&longest);
     let reply = client.reply();
-    assert_eq!(reply["event"]["text"].as_str().unwrap().len(), EVENT_BYTES_MAX - around);
+    assert_eq!(
+        reply["event"]["text"].as_str().unwrap().len(),
+        EVENT_BYTES_MAX - around
+    );
 }
 
 #[test]
@@ -122,7 +148,10 @@ fn what_is_no_event_is_answered_and_the_next_line_is_served() {
         assert_eq!(reply["code"], code, "{}", String::from_utf8_lossy(line));
         let get = r#"{"type":"get","key":"not there","id":5}"#;
         let reply = client.ask(get);
-        assert_eq!((&reply["code"], &reply["id"]), (&json!("not_found"), &json!(5)));
+        assert_eq!(
+            (&reply["code"], &reply["id"]),
+            (&json!("not_found"), &json!(5))
+        );
     }
 }
 

@@ -31,13 +31,22 @@ fn a_port_in_use_is_named() {
     };
     for options in [lines, http] {
         let message = Server::bind(&options).unwrap_err().to_string();
-        assert!(message.contains(&address) && message.contains("another process"), "{message}");
+        assert!(
+            message.contains(&address) && message.contains("another process"),
+            "{message}"
+        );
     }
 }
 
 #[test]
 fn what_is_no_address_is_named() {
-    for address in ["7070", "localhost", "127.0.0.1:99999", ":", "no.such.host.invalid:1"] {
+    for address in [
+        "7070",
+        "localhost",
+        "127.0.0.1:99999",
+        ":",
+        "no.such.host.invalid:1",
+    ] {
         let options = ListenOptions {
             lines: Some(address.to_owned()),
             ..ListenOptions::default()
@@ -81,7 +90,10 @@ fn a_dead_socket_is_replaced_and_a_living_one_is_not() {
     drop(UnixListener::bind(&path).unwrap());
     let server = Server::bind(&unix(&path)).unwrap();
     let message = Server::bind(&unix(&path)).unwrap_err().to_string();
-    assert!(message.contains("kv.sock") && message.contains("another process"), "{message}");
+    assert!(
+        message.contains("kv.sock") && message.contains("another process"),
+        "{message}"
+    );
     assert!(UnixStream::connect(&path).is_ok());
     drop(server);
     assert!(!path.exists());

@@ -1,8 +1,7 @@
 //! Lines in, lines out: in order, however they come.
 
-use crate::support::{LineClient, Running, store};
+use crate::support::{LineClient, Running, numbered, store};
 use serde_json::json;
-use std::fmt::Write as _;
 
 #[test]
 fn every_line_is_answered_in_order() {
@@ -32,18 +31,17 @@ fn blank_lines_get_no_reply_and_carriage_returns_do_no_harm() {
     client.end();
     let replies = client.rest();
     assert_eq!(replies.len(), 2);
-    assert_eq!((&replies[0]["event"]["n"], &replies[1]["event"]["n"]), (&json!(1), &json!(2)));
+    assert_eq!(
+        (&replies[0]["event"]["n"], &replies[1]["event"]["n"]),
+        (&json!(1), &json!(2))
+    );
 }
 
 #[test]
 fn ten_thousand_events_can_be_sent_before_a_reply_is_read() {
     let server = Running::start("guest-echo");
     let mut client = LineClient::connect(server.lines());
-    let events = (0..10_000).fold(String::new(), |mut events, n| {
-        writeln!(events, "{{\"n\":{n}}}").unwrap();
-        events
-    });
-    client.send(&events);
+    client.send(numbered(10_000));
     for n in 0..10_000 {
         assert_eq!(client.reply()["event"]["n"], n);
     }
@@ -84,7 +82,9 @@ fn an_event_that_is_cut_off_is_answered_as_no_json() {
 #[test]
 fn many_clients_are_served_at_once_each_its_own_replies() {
     let server = Running::start("guest-echo");
-    let mut clients: Vec<_> = (0..500).map(|_| LineClient::connect(server.lines())).collect();
+    let mut clients: Vec<_> = (0..500)
+        .map(|_| LineClient::connect(server.lines()))
+        .collect();
     for round in 0..3 {
         for (n, client) in clients.iter_mut().enumerate() {
             client.send(format!("{{\"n\":{n},\"round\":{round}}}\n"));
@@ -99,9 +99,11 @@ fn many_clients_are_served_at_once_each_its_own_replies() {
 #[test]
 fn events_that_the_actor_leaves_are_handed_in_again_in_order() {
     let server = Running::start("guest-partial");
-    let mut clients: Vec<_> = (0..3).map(|_| LineClient::connect(server.lines())).collect();
+    let mut clients: Vec<_> = (0..3)
+        .map(|_| LineClient::connect(server.lines()))
+        .collect();
     for client in &mut clients {
-        client.send((0..50).map(|n| format!("{{\"n\":{n}}}\n")).collect::<String>());
+        client.send(numbered(50));
     }
     for client in &mut clients {
         for n in 0..50 {
@@ -125,7 +127,9 @@ fn what_clients_write_together_is_read_by_all() {
             })
         })
         .collect();
-    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    for writer in writers {
+        writer.join().unwrap();
+    }
     let mut client = LineClient::connect(lines);
     for writer in 0..8 {
         for n in 0..50 {

@@ -21,18 +21,31 @@ fn a_failed_guest_is_told_to_every_client_of_the_batch_and_started_again() {
     // A new instance counts anew.
     assert_eq!(client.ask(r#"{"n":2}"#)["count"], 1);
     let metrics = request(server.http(), "GET", "/metrics", &[], "");
-    assert!(metrics.text().contains("\nkv_actor_restarts_total 1\n"), "{}", metrics.text());
+    assert!(
+        metrics.text().contains("\nkv_actor_restarts_total 1\n"),
+        "{}",
+        metrics.text()
+    );
 }
 
 #[test]
 fn a_request_over_http_to_a_guest_that_fails_is_unavailable() {
     let server = Running::start("guest-trap");
     let json = [("content-type", "application/json")];
-    let response = request(server.http(), "POST", "/events", &json, r#"{"type":"trap"}"#);
+    let response = request(
+        server.http(),
+        "POST",
+        "/events",
+        &json,
+        r#"{"type":"trap"}"#,
+    );
     response.assert_problem(503, "unavailable");
     assert!(response.header("retry-after").is_some());
     let response = request(server.http(), "POST", "/events", &json, r#"{"n":1}"#);
-    assert_eq!((response.status, &response.json()["count"]), (200, &json!(1)));
+    assert_eq!(
+        (response.status, &response.json()["count"]),
+        (200, &json!(1))
+    );
     let ndjson = [("content-type", "application/x-ndjson")];
     let events = "{\"id\":3}\n{\"type\":\"trap\"}\n";
     let response = request(server.http(), "POST", "/events", &ndjson, events);
@@ -48,7 +61,10 @@ fn a_guest_that_may_not_be_started_again_is_not_ready() {
         ..GuestLimits::default()
     };
     let server = Running::with_limits("guest-trap", limits);
-    assert_eq!(request(server.http(), "GET", "/readyz", &[], "").status, 200);
+    assert_eq!(
+        request(server.http(), "GET", "/readyz", &[], "").status,
+        200
+    );
     let mut client = LineClient::connect(server.lines());
     assert_eq!(client.ask(r#"{"type":"trap"}"#)["code"], "unavailable");
     let ready = request(server.http(), "GET", "/readyz", &[], "");
@@ -56,7 +72,10 @@ fn a_guest_that_may_not_be_started_again_is_not_ready() {
     assert!(ready.header("retry-after").is_some());
     assert_eq!(request(server.http(), "GET", "/livez", &[], "").status, 200);
     let reply = client.ask(r#"{"type":"get","key":"a","id":1}"#);
-    assert_eq!((&reply["code"], &reply["id"]), (&json!("unavailable"), &json!(1)));
+    assert_eq!(
+        (&reply["code"], &reply["id"]),
+        (&json!("unavailable"), &json!(1))
+    );
 }
 
 #[test]
@@ -76,7 +95,10 @@ fn a_server_that_is_down_comes_back_without_being_asked() {
     assert!(!ready());
     let begun = std::time::Instant::now();
     while !ready() {
-        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "it stays down");
+        assert!(
+            begun.elapsed() < std::time::Duration::from_secs(30),
+            "it stays down"
+        );
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     assert_eq!(client.ask(r#"{"n":1}"#)["count"], 1);

@@ -2,6 +2,7 @@
 
 use super::line_client::TIMEOUT;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -18,7 +19,8 @@ impl Response {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
-        let end = end.unwrap_or_else(|| panic!("no response: {:?}", String::from_utf8_lossy(&bytes)));
+        let end =
+            end.unwrap_or_else(|| panic!("no response: {:?}", String::from_utf8_lossy(&bytes)));
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap();
@@ -38,7 +40,9 @@ impl Response {
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
-        headers.find(|(n, _)| n == name).map(|(_, value)| &value[..])
+        headers
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| &value[..])
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -57,9 +61,15 @@ impl Response {
         assert_eq!(kind, Some("application/problem+json"), "{self:?}");
         let problem = self.json();
         assert_eq!(self.status, status, "{problem}");
-        assert_eq!((&problem["status"], &problem["code"]), (&status.into(), &code.into()));
+        assert_eq!(
+            (&problem["status"], &problem["code"]),
+            (&status.into(), &code.into())
+        );
         for member in ["type", "title", "detail"] {
-            assert!(problem[member].as_str().is_some_and(|s| !s.is_empty()), "{problem}");
+            assert!(
+                problem[member].as_str().is_some_and(|s| !s.is_empty()),
+                "{problem}"
+            );
         }
     }
 }
@@ -95,9 +105,11 @@ pub(crate) fn head(
     let mut head = format!("{method} {path} HTTP/1.1\r\n");
     let host = address.to_string();
     let usual = [("host", &host[..]), ("connection", "close")];
-    let missing = usual.iter().filter(|(name, _)| headers.iter().all(|(n, _)| n != name));
+    let missing = usual
+        .iter()
+        .filter(|(name, _)| headers.iter().all(|(n, _)| n != name));
     for (name, value) in missing.chain(headers) {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        write!(head, "{name}: {value}\r\n").unwrap();
     }
     head.push_str("\r\n");
     head
@@ -114,11 +126,13 @@ pub(crate) fn request(
     let body = body.as_ref();
     let length = body.len().to_string();
     let mut all = headers.to_vec();
-    if !body.is_empty() {
+    if !body.is_empty() || ["PUT", "POST"].contains(&method) {
         all.push(("content-length", &length));
     }
     let mut stream = connect(address);
-    stream.write_all(head(address, method, path, &all).as_bytes()).unwrap();
+    stream
+        .write_all(head(address, method, path, &all).as_bytes())
+        .unwrap();
     stream.write_all(body).unwrap();
     Response::read(stream)
 }

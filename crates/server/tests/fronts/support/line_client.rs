@@ -1,12 +1,21 @@
 //! A client of the line front. Whatever it waits for, it does not wait for ever.
 
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// Long enough on any machine; only a hang takes longer.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// One event a line: `{"n":0}` and on.
+pub(crate) fn numbered(count: usize) -> String {
+    (0..count).fold(String::new(), |mut events, n| {
+        writeln!(events, "{{\"n\":{n}}}").unwrap();
+        events
+    })
+}
 
 pub(crate) struct LineClient {
     stream: TcpStream,
@@ -37,10 +46,22 @@ impl LineClient {
     }
 
     pub(crate) fn reply(&mut self) -> Value {
+        self.next_reply().expect("a reply")
+    }
+
+    /// The next reply, unless the connection ends here.
+    pub(crate) fn next_reply(&mut self) -> Option<Value> {
         let mut line = String::new();
-        self.replies.read_line(&mut line).unwrap();
-        assert!(line.ends_with('\n'), "no whole reply: {line:?}");
-        serde_json::from_str(&line).unwrap()
+        match self.replies.read_line(&mut line) {
+            Ok(0) => None,
+            // A server that ends with something unread resets the connection.
+            Err(e) if e.kind() == ErrorKind::ConnectionReset => None,
+            Ok(_) => {
+                assert!(line.ends_with('\n'), "no whole reply: {line:?}");
+                Some(serde_json::from_str(&line).unwrap())
+            }
+            Err(e) => panic!("{e}"),
+        }
     }
 
     pub(crate) fn ask(&mut self, line: &str) -> Value {
@@ -54,6 +75,8 @@ impl LineClient {
         self.replies.read_to_string(&mut text).unwrap();
         assert!(text.is_empty() || text.ends_with('\n'), "cut off: {text:?}");
         let lines = text.lines();
-        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct Running {
     shutdown: Shutdown,
     thread: Option<JoinHandle<std::io::Result<()>>>,
     /// Removed with the server, unless it belongs to the test.
-    _data: Option<TempDir>,
+    data: Option<TempDir>,
 }
 
 impl Running {
@@ -26,7 +26,7 @@ impl Running {
     pub(crate) fn with_limits(name: &str, limits: GuestLimits) -> Self {
         let data = TempDir::new().unwrap();
         let mut running = Self::on(name, data.path(), limits, &everywhere());
-        running._data = Some(data);
+        running.data = Some(data);
         running
     }
 
@@ -51,7 +51,7 @@ impl Running {
             addresses,
             shutdown,
             thread: Some(thread),
-            _data: None,
+            data: None,
         }
     }
 
@@ -107,7 +107,11 @@ fn component(name: &str) -> PathBuf {
         .join("../../target/component")
         .join(name)
         .with_extension("wasm");
-    assert!(path.is_file(), "{} is missing: run `make component`", path.display());
+    assert!(
+        path.is_file(),
+        "{} is missing: run `make component`",
+        path.display()
+    );
     path
 }
 

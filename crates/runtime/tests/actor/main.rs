@@ -1,0 +1,9 @@
+//! Actors from outside: real components on real directories, that behave, fail,
+//! and try to get out.
+
+mod confinement;
+mod failing;
+mod restarting;
+mod serving;
+mod starting;
+mod support;

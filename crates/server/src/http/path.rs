@@ -1,0 +1,28 @@
+//! Strings in paths: one segment, percent-encoded UTF-8.
+
+use super::problem::Problem;
+use axum::http::Uri;
+use kv_protocol::{Code, Refusal};
+use percent_encoding::percent_decode_str;
+
+/// The decoded segment behind `prefix`; perhaps empty.
+pub(super) fn segment(uri: &Uri, prefix: &str) -> Result<String, Problem> {
+    let encoded = uri.path().strip_prefix(prefix).unwrap_or_default();
+    let refused =
+        |message: &str| Problem::from(Refusal::new(Code::InvalidEvent, message.to_owned()));
+    // The decoder would pass these on as they are, and so mean another key.
+    if !encoded.split('%').skip(1).all(begins_with_byte) {
+        return Err(refused(
+            "a % in the path is not followed by two hexadecimal digits; write %25 for a % itself",
+        ));
+    }
+    percent_decode_str(encoded)
+        .decode_utf8()
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|_| refused("the path is not percent-encoded UTF-8"))
+}
+
+fn begins_with_byte(rest: &str) -> bool {
+    let digits = rest.as_bytes().get(..2);
+    digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+}
