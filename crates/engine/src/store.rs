@@ -5,7 +5,7 @@ use crate::content;
 use crate::error::OpenError;
 use crate::files::{FileError, Files};
 use crate::index::{Address, Entry, Index};
-use crate::log::record::{Change, Read};
+use crate::log::record::{Change, Line, Read};
 use crate::log::recovery::{Torn, recover};
 use crate::log::writer::{CommitError, VERSION_MAX, Writer};
 use kv_protocol::event::{Operation, format_hash, parse};
@@ -51,16 +51,10 @@ pub struct Store<F: Files> {
     cache: Cache,
     reader: Reader<F>,
     writer: Writer<F>,
-    /// What the batch has changed in the index: how it was before.
-    undo: Vec<(OwnedAddress, Option<Entry>)>,
+    /// For each change of the batch, what was in its place in the index.
+    undo: Vec<Option<Entry>>,
     /// Why this store must not go on.
     finished: Option<Refusal>,
-}
-
-#[derive(Debug)]
-enum OwnedAddress {
-    Key(Box<str>),
-    Content([u8; 20]),
 }
 
 impl<F: Files> Store<F> {
@@ -262,11 +256,7 @@ impl<F: Files> Store<F> {
         if let Some(before) = before {
             self.cache.remove(before.slot, before.location.version);
         }
-        let owned = match address {
-            Address::Key(key) => OwnedAddress::Key(key.into()),
-            Address::Content(hash) => OwnedAddress::Content(*hash),
-        };
-        self.undo.push((owned, before));
+        self.undo.push(before);
         Ok(location.version)
     }
 
@@ -311,12 +301,17 @@ impl<F: Files> Store<F> {
     }
 
     fn roll_back(&mut self) {
-        while let Some((address, before)) = self.undo.pop() {
-            let address = match &address {
-                OwnedAddress::Key(key) => Address::Key(key),
-                OwnedAddress::Content(hash) => Address::Content(hash),
+        // The batch's lines say what was changed, one line a change.
+        let changes: Vec<_> = lines(self.writer.changes()).collect();
+        for (line, before) in changes.iter().zip(self.undo.drain(..)).rev() {
+            let after = match Line::read(line).and_then(Line::change) {
+                Ok(Read::Put(key, _) | Read::Delete(key)) => {
+                    self.index.set(Address::Key(&key), before)
+                }
+                Ok(Read::Content(hash, _)) => self.index.set(Address::Content(&hash), before),
+                Err(reason) => unreachable!("a line that was just written: {reason}"),
             };
-            if let Some(entry) = self.index.set(address, before) {
+            if let Some(entry) = after {
                 self.cache.remove(entry.slot, entry.location.version);
             }
         }

@@ -3,6 +3,7 @@
 
 use crate::limits::NESTING_DEPTH_MAX;
 use crate::{Code, Refusal};
+use memchr::memchr2;
 use std::borrow::Cow;
 
 pub use text::Text;
@@ -63,18 +64,21 @@ pub fn compact<'a>(what: &str, text: &'a str) -> Result<Cow<'a, str>, Refusal> {
 /// The position behind the string that opens at `start`.
 fn string_end(what: &str, bytes: &[u8], start: usize) -> Result<usize, Refusal> {
     let mut position = start + 1;
-    loop {
-        match bytes.get(position) {
-            Some(b'"') => return Ok(position + 1),
-            Some(b'\\') if bytes.get(position + 1) == Some(&b'u') => {
-                position = unicode_escape_end(what, bytes, position)?;
-            }
-            Some(b'\\') => position += 2,
-            Some(_) => position += 1,
-            // Valid JSON has no unclosed string.
-            None => return Ok(position),
+    // Valid JSON has no unclosed string, and no escape that isn't whole.
+    while let Some(found) = bytes
+        .get(position..)
+        .and_then(|rest| memchr2(b'"', b'\\', rest))
+    {
+        position += found;
+        if bytes[position] == b'"' {
+            return Ok(position + 1);
         }
+        position = match bytes.get(position + 1) {
+            Some(b'u') => unicode_escape_end(what, bytes, position)?,
+            _ => position + 2,
+        };
     }
+    Ok(bytes.len())
 }
 
 /// The position behind the `\uXXXX`, or the pair of them, at `start`.
