@@ -82,7 +82,7 @@ fn an_event_that_is_cut_off_is_answered_as_no_json() {
 #[test]
 fn many_clients_are_served_at_once_each_its_own_replies() {
     let server = Running::start("guest-echo");
-    let mut clients: Vec<_> = (0..500)
+    let mut clients: Vec<_> = (0..400)
         .map(|_| LineClient::connect(server.lines()))
         .collect();
     for round in 0..3 {

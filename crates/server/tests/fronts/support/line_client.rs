@@ -17,10 +17,7 @@ pub(crate) fn numbered(count: usize) -> String {
     })
 }
 
-pub(crate) struct LineClient {
-    stream: TcpStream,
-    replies: BufReader<TcpStream>,
-}
+pub(crate) struct LineClient(BufReader<TcpStream>);
 
 impl LineClient {
     pub(crate) fn connect(address: SocketAddr) -> Self {
@@ -28,21 +25,20 @@ impl LineClient {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         stream.set_write_timeout(Some(TIMEOUT)).unwrap();
-        let replies = BufReader::new(stream.try_clone().unwrap());
-        Self { stream, replies }
+        Self(BufReader::new(stream))
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {
-        &self.stream
+        self.0.get_ref()
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).unwrap();
+        self.0.get_mut().write_all(bytes.as_ref()).unwrap();
     }
 
     /// Says that nothing more is sent.
     pub(crate) fn end(&mut self) {
-        self.stream.shutdown(Shutdown::Write).unwrap();
+        self.stream().shutdown(Shutdown::Write).unwrap();
     }
 
     pub(crate) fn reply(&mut self) -> Value {
@@ -52,7 +48,7 @@ impl LineClient {
     /// The next reply, unless the connection ends here.
     pub(crate) fn next_reply(&mut self) -> Option<Value> {
         let mut line = String::new();
-        match self.replies.read_line(&mut line) {
+        match self.0.read_line(&mut line) {
             Ok(0) => None,
             // A server that ends with something unread resets the connection.
             Err(e) if e.kind() == ErrorKind::ConnectionReset => None,
@@ -72,7 +68,7 @@ impl LineClient {
     /// Every reply until the server closes the connection.
     pub(crate) fn rest(mut self) -> Vec<Value> {
         let mut text = String::new();
-        self.replies.read_to_string(&mut text).unwrap();
+        self.0.read_to_string(&mut text).unwrap();
         assert!(text.is_empty() || text.ends_with('\n'), "cut off: {text:?}");
         let lines = text.lines();
         lines

@@ -1,11 +1,13 @@
 //! A server with an actor, on ports of its own.
 
+use kv_runtime::directory::DataDirectory;
 use kv_runtime::{Actor, ActorSettings, GuestLimits};
 use kv_server::{Addresses, ListenOptions, Server, Shutdown};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A server that runs until it is stopped or dropped.
@@ -120,10 +122,39 @@ fn component(name: &str) -> PathBuf {
 pub(crate) fn store() -> &'static Running {
     static STORE: OnceLock<Running> = OnceLock::new();
     STORE.get_or_init(|| {
-        let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fronts-store");
-        if data.exists() {
-            std::fs::remove_dir_all(&data).unwrap();
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        if let Err(e) = remove_left(folder) {
+            // Another run removes them at the same time.
+            assert_eq!(e.kind(), std::io::ErrorKind::NotFound, "{e}");
         }
-        Running::on("kv-store", &data, GuestLimits::default(), &everywhere())
+        let data = tempfile::Builder::new().prefix(PREFIX).tempdir_in(folder);
+        // It is left behind: what is static is never dropped.
+        let mut running = Running::on(
+            "kv-store",
+            data.as_ref().unwrap().path(),
+            GuestLimits::default(),
+            &everywhere(),
+        );
+        running.data = data.ok();
+        running
     })
+}
+
+const PREFIX: &str = "fronts-store-";
+
+/// Removes what earlier runs have left; one that runs now has its directory
+/// locked, or is about to lock it.
+fn remove_left(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_store = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let age = entry.metadata()?.modified()?.elapsed();
+        if is_store
+            && age.is_ok_and(|age| age > Duration::from_mins(10))
+            && let Ok(_lock) = DataDirectory::open(&entry.path())
+        {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
