@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::place::Place;
 use kv_protocol::Code;
 use kv_protocol::json::{compact, write_string};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::io::{Read, Write};
 
@@ -44,10 +44,17 @@ pub(crate) struct Reply<'a> {
     status: &'a str,
     code: Option<&'a str>,
     message: Option<String>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     value: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     content: Option<&'a RawValue>,
+}
+
+/// A member that is there, even where it is `null`.
+fn present<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl<'a> Reply<'a> {

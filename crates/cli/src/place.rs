@@ -55,6 +55,13 @@ fn server(url: &str) -> Place {
     }
 }
 
+/// The part of an `application/problem+json` that says what happened.
+#[derive(serde::Deserialize)]
+struct Problem {
+    code: Option<String>,
+    detail: Option<String>,
+}
+
 fn post(agent: &ureq::Agent, url: &str, events: &[u8]) -> Result<Vec<u8>, Failure> {
     let unavailable = |e: ureq::Error| {
         Failure::coded(
@@ -76,11 +83,6 @@ fn post(agent: &ureq::Agent, url: &str, events: &[u8]) -> Result<Vec<u8>, Failur
         .map_err(unavailable)?;
     if status.is_success() {
         return Ok(body);
-    }
-    #[derive(serde::Deserialize)]
-    struct Problem {
-        code: Option<String>,
-        detail: Option<String>,
     }
     let problem = serde_json::from_slice(&body).unwrap_or(Problem {
         code: None,

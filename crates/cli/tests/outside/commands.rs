@@ -21,6 +21,8 @@ fn five(place: &[&str]) {
     assert_eq!(ok(&["get", "a"]), "{\"n\":1.10}\n");
     assert!(ok(&["put", "../x", "-5"]).contains("\"version\":2"));
     assert_eq!(ok(&["get", "../x"]), "-5\n");
+    ok(&["put", "nothing", "null"]);
+    assert_eq!(ok(&["get", "nothing"]), "null\n");
     assert!(ok(&["delete", "a"]).contains("\"deleted\":true"));
     assert!(ok(&["delete", "a"]).contains("\"deleted\":false"));
     assert!(fails(&["get", "a"], 12).contains("`a`"));
@@ -32,6 +34,9 @@ fn five(place: &[&str]) {
     );
     assert!(ok(&["store", " \"\\u0048ello\" "]).contains("\"created\":false"));
     assert_eq!(ok(&["fetch", hash]), "\"Hello\"\n");
+    ok(&["store", "null"]);
+    let null = "2be88ca4242c76e8253ac62474851065032d6833";
+    assert_eq!(ok(&["fetch", null]), "null\n");
     assert!(fails(&["fetch", &hash.replace('b', "c")], 12).contains("not_found"));
     assert!(fails(&["fetch", "xyz"], 11).contains("40"));
     assert!(fails(&["put", "a", "hello"], 10).contains("quotes"));

@@ -73,9 +73,9 @@ fn many_events_go_to_a_server_too() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data"));
     let file = folder.path().join("events.ndjson");
-    let events: String = (0..20_000)
-        .map(|key| format!("{{\"type\":\"put\",\"key\":\"{key}\",\"value\":\"{key}\"}}\n"))
-        .collect();
+    let events = (0..20_000).fold(String::new(), |events, key| {
+        events + &format!("{{\"type\":\"put\",\"key\":\"{key}\",\"value\":\"{key}\"}}\n")
+    });
     std::fs::write(&file, events).unwrap();
     ok(&["import", "--url", &server.url(), file.to_str().unwrap()]);
     server.kill();

@@ -37,10 +37,8 @@ impl Server {
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(process.stderr.take().unwrap());
         let mut log = String::new();
-        loop {
-            let mut line = String::new();
-            assert!(stderr.read_line(&mut line).unwrap() > 0, "it ended: {log}");
-            log.push_str(&line);
+        let mut line = String::new();
+        while stderr.read_line(&mut line).unwrap() > 0 {
             if let Ok(ready) = serde_json::from_str(&line) {
                 return Self {
                     process,
@@ -48,7 +46,9 @@ impl Server {
                     stderr,
                 };
             }
+            log.push_str(&std::mem::take(&mut line));
         }
+        panic!("it ended with {}: {log}", process.wait().unwrap());
     }
 
     pub(crate) fn lines(&self) -> Lines<TcpStream> {
