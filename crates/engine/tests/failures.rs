@@ -175,3 +175,19 @@ fn a_directory_that_can_t_be_used_says_why() {
         .unwrap_err();
     assert!(error.to_string().contains("00000001.jsonl"), "{error}");
 }
+
+#[test]
+fn a_claim_on_a_log_that_has_grown_since_it_was_read_is_refused() {
+    let files = MemoryFiles::default();
+    let mut first = open(&files);
+    put(&mut first, "a", "1");
+    let mut second = open(&files);
+    // The first is still the owner, and its put is acknowledged.
+    put(&mut first, "a", "2");
+    let (replies, outcome) = say_all(&mut second, &[&put_event("b", "1")]);
+    assert_eq!(
+        (code_in(&replies[0]).as_str(), outcome),
+        ("unavailable", Outcome::Finished)
+    );
+    assert_eq!(get(&mut open(&files), "a").as_deref(), Ok("2"));
+}

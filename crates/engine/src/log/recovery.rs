@@ -20,6 +20,9 @@ pub struct Recovered {
     pub version: u64,
     /// What was cut off, newest segment first.
     pub torn: Vec<Torn>,
+    /// The length, when it was read, of each file that an owner may still have
+    /// been writing: the newest with a header, and those claimed behind it.
+    pub read_bytes: Vec<(u32, u64)>,
 }
 
 /// The unfinished end of a segment.
@@ -54,6 +57,7 @@ pub fn recover<F: Files>(
     let mut unfinished = Vec::new();
     while let Some(number) = numbers.pop() {
         let mut newest = Segment::open(files, number)?;
+        recovered.read_bytes.push((number, newest.length));
         let Some(sealed) = newest.read_header()? else {
             unfinished.push(Sealed {
                 number,

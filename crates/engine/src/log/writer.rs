@@ -41,6 +41,9 @@ pub struct Writer<F: Files> {
     number: u32,
     /// The version of the last durable change.
     version: u64,
+    /// What was read of files that another owner may have gone on writing,
+    /// until this writer has claimed the log.
+    read_bytes: Vec<(u32, u64)>,
     batch: Batch,
 }
 
@@ -86,6 +89,7 @@ impl<F: Files> Writer<F> {
             claimed: None,
             number: log.number,
             version: log.version,
+            read_bytes: log.read_bytes,
             batch: Batch::default(),
         }
     }
@@ -249,6 +253,7 @@ impl<F: Files> Writer<F> {
             None => match files.create(&file_name(self.batch.number)) {
                 Ok(file) => {
                     self.number = self.batch.number;
+                    self.check_unchanged(files)?;
                     file
                 }
                 Err(e) if e.kind == FileErrorKind::AlreadyExists => {
@@ -284,6 +289,25 @@ impl<F: Files> Writer<F> {
                 cut(&mut file, torn.bytes);
             }
         }
+    }
+
+    /// Once the log is claimed, no earlier owner acknowledges anything more. What
+    /// one has added since the log was read would be left out: then the log must
+    /// be read again.
+    fn check_unchanged(&mut self, files: &F) -> Result<(), CommitError> {
+        for (number, bytes) in std::mem::take(&mut self.read_bytes) {
+            let name = file_name(number);
+            let length = files
+                .open(&name, Access::Read)
+                .and_then(|file| file.length());
+            match length {
+                Ok(length) if length == bytes => {}
+                Ok(_) => return Err(CommitError::Replaced),
+                Err(e) if e.kind == FileErrorKind::NotFound => return Err(CommitError::Replaced),
+                Err(e) => return Err(CommitError::Failed(e)),
+            }
+        }
+        Ok(())
     }
 
     /// No other owner may have come between; see docs/format.md.
