@@ -118,6 +118,12 @@ impl SimulatedFiles {
         self.0.borrow().trace.finish()
     }
 
+    /// The disk after the process alone has ended: every write is in memory.
+    pub fn after_kill(&self) {
+        self.relieve();
+        self.0.borrow_mut().crashed = false;
+    }
+
     /// The disk after the power has gone: a new one, with some of what was not
     /// durable.
     #[must_use]

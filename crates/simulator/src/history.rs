@@ -311,7 +311,7 @@ impl History {
     pub(crate) fn restart_from(&mut self, states: Vec<Model>) -> Result<(), Failure> {
         self.store = None;
         self.crashes += 1;
-        self.files = self.files.after_crash(&mut self.survivals);
+        self.end();
         let mut states = states;
         while self.survivals.u32(..3) == 0 {
             // It goes again, while the log is being read.
@@ -327,9 +327,18 @@ impl History {
             }
             self.store = None;
             self.crashes += 1;
-            self.files = self.files.after_crash(&mut self.survivals);
+            self.end();
         }
         self.open(&states).map(drop)
+    }
+
+    /// The power goes, or the process alone is killed.
+    fn end(&mut self) {
+        if self.survivals.u32(..4) == 0 {
+            self.files.after_kill();
+        } else {
+            self.files = self.files.after_crash(&mut self.survivals);
+        }
     }
 
     /// Opens the store, which must have one of some states; false where the
