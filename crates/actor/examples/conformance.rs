@@ -46,4 +46,6 @@ impl Guest for Actor {
             finished: true,
         }
     }
+
+    fn stop() {}
 }

@@ -48,6 +48,14 @@ impl Guest for Actor {
             }
         })
     }
+
+    fn stop() {
+        STORE.with_borrow_mut(|store| {
+            if let Some(store) = store {
+                store.stop();
+            }
+        });
+    }
 }
 
 fn failure(code: &str, message: String) -> Failure {

@@ -160,6 +160,7 @@ impl Import {
 
     fn finish(mut self) -> Result<(), Failure> {
         self.send()?;
+        self.place.stop();
         let seconds = self.progress.finish(self.sent);
         let summary = format!(
             "{{\"events\":{},\"refused\":{},\"seconds\":{seconds:.3}}}",

@@ -43,6 +43,13 @@ impl Place {
             Self::Server { agent, events: url } => post(agent, url, events),
         }
     }
+
+    /// Ends the work: the next opening of a directory is to be fast.
+    pub(crate) fn stop(self) {
+        if let Self::Directory { mut store, .. } = self {
+            store.stop();
+        }
+    }
 }
 
 fn server(url: &str) -> Place {

@@ -1,7 +1,10 @@
 //! The log: the only truth on disk. docs/format.md says every byte of it.
 
+pub mod checkpoint;
+pub mod compaction;
 pub mod lines;
 pub mod record;
 pub mod recovery;
+mod scan;
 pub mod segment;
 pub mod writer;

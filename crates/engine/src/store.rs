@@ -1,6 +1,6 @@
 //! The store: events in, replies out, one durable batch a call.
 
-use crate::cache::{Cache, Slot};
+use crate::cache::Cache;
 use crate::content;
 use crate::error::OpenError;
 use crate::files::{FileError, Files};
@@ -14,9 +14,11 @@ use kv_protocol::{Code, Refusal, reply};
 pub use options::Options;
 use reader::Reader;
 use serde::Serialize;
+use upkeep::Upkeep;
 
 mod options;
 mod reader;
+mod upkeep;
 
 /// What was opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,6 +31,9 @@ pub struct Report {
     pub segments: usize,
     /// The version of the last change.
     pub version: u64,
+    /// The bytes of the log that were read: all of it, or what lies behind the
+    /// newest whole checkpoint.
+    pub replayed_bytes: u64,
     /// What was cut off as the unfinished end of a killed writer.
     pub torn: Vec<Torn>,
 }
@@ -53,6 +58,7 @@ pub struct Store<F: Files> {
     writer: Writer<F>,
     /// For each change of the batch, what was in its place in the index.
     undo: Vec<Option<Entry>>,
+    upkeep: Upkeep<F::File>,
     /// Why this store must not go on.
     finished: Option<Refusal>,
 }
@@ -63,23 +69,15 @@ impl<F: Files> Store<F> {
     /// # Errors
     /// Where the disk refuses, and at the first damage in the log.
     pub fn open(files: F, options: Options) -> Result<(Self, Report), OpenError> {
-        let mut index = Index::default();
-        let recovered = recover(&files, |location, change| {
-            let entry = Entry {
-                location,
-                slot: Slot::NONE,
-            };
-            match change {
-                Read::Put(key, _) => index.set(Address::Key(&key), Some(entry)),
-                Read::Delete(key) => index.set(Address::Key(&key), None),
-                Read::Content(hash, _) => index.set(Address::Content(&hash), Some(entry)),
-            };
-        })?;
+        let mut recovered = recover(&files)?;
+        let index = std::mem::take(&mut recovered.index);
+        let oldest_live = index.oldest_segment();
         let report = Report {
             keys: index.keys_count(),
             contents: index.contents_count(),
             segments: recovered.segments.len(),
             version: recovered.version,
+            replayed_bytes: recovered.replayed_bytes,
             torn: recovered.torn.clone(),
         };
         let store = Self {
@@ -87,7 +85,8 @@ impl<F: Files> Store<F> {
             index,
             cache: Cache::new(options.cache_bytes_max),
             reader: Reader::default(),
-            writer: Writer::new(options.segment_bytes_max, recovered),
+            upkeep: Upkeep::new(options, &recovered),
+            writer: Writer::new(options.segment_bytes_max, recovered, oldest_live),
             undo: Vec::new(),
             finished: None,
         };
@@ -108,8 +107,12 @@ impl<F: Files> Store<F> {
         }
         let start = replies.len();
         self.run(events, time_ms, None, replies);
+        self.compact(time_ms);
         let refusal = match self.writer.commit(&self.files) {
-            Ok(()) => return Outcome::Serving,
+            Ok(()) => {
+                self.after_commit();
+                return Outcome::Serving;
+            }
             Err(CommitError::Refused(e)) => {
                 // Nothing was stored. Once more, so that every read is answered
                 // from what is stored and every write is told why.
@@ -302,13 +305,14 @@ impl<F: Files> Store<F> {
 
     fn roll_back(&mut self) {
         // The batch's lines say what was changed, one line a change.
-        let changes: Vec<_> = lines(self.writer.changes()).collect();
+        let changes: Vec<_> = lines(self.writer.changes_and_copies()).collect();
         for (line, before) in changes.iter().zip(self.undo.drain(..)).rev() {
             let after = match Line::read(line).and_then(Line::change) {
                 Ok(Read::Put(key, _) | Read::Delete(key)) => {
                     self.index.set(Address::Key(&key), before)
                 }
                 Ok(Read::Content(hash, _)) => self.index.set(Address::Content(&hash), before),
+                Ok(Read::Lost) => None,
                 Err(reason) => unreachable!("a line that was just written: {reason}"),
             };
             if let Some(entry) = after {
@@ -316,6 +320,7 @@ impl<F: Files> Store<F> {
             }
         }
         self.writer.clear();
+        self.upkeep.roll_back();
     }
 }
 

@@ -79,6 +79,7 @@ fn values_come_back_as_they_were_sent_also_after_reopening_and_without_a_cache()
         let options = Options {
             cache_bytes_max,
             segment_bytes_max: 700,
+            ..Options::default()
         };
         let (mut store, _) = open_with(&files, options);
         for key in keys {
@@ -99,7 +100,10 @@ fn values_come_back_as_they_were_sent_also_after_reopening_and_without_a_cache()
         }
         assert_eq!(get(&mut store, &long).as_deref(), Ok("1"));
     }
-    assert!(files.list().unwrap().len() > 10, "segments roll over");
+    assert!(
+        files.exists("00000010.jsonl").unwrap(),
+        "segments roll over"
+    );
 }
 
 #[test]

@@ -54,8 +54,9 @@ proptest! {
         steps in prop::collection::vec(step(), 1..40),
         cache_bytes_max in prop_oneof![Just(0_usize), Just(2000), Just(1 << 20)],
         segment_bytes_max in prop_oneof![Just(1_u64), Just(600), Just(1 << 20)],
+        checkpoint_interval_bytes in prop_oneof![Just(1_u64), Just(900), Just(1 << 20)],
     ) {
-        let options = Options { cache_bytes_max, segment_bytes_max };
+        let options = Options { cache_bytes_max, segment_bytes_max, checkpoint_interval_bytes };
         let files = MemoryFiles::default();
         let (mut store, _) = open_with(&files, options);
         let mut model: BTreeMap<String, (String, u64)> = BTreeMap::new();

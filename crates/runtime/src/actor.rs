@@ -117,6 +117,16 @@ impl Actor {
         }
     }
 
+    /// Ends the guest in order. Whatever it has acknowledged is durable already;
+    /// it may do what makes its next start faster.
+    pub fn stop(mut self) {
+        if let Some(instance) = self.instance.take()
+            && let Err(e) = self.program.stop(instance)
+        {
+            tracing::warn!(actor = self.name, error = %e, "the guest has not ended in order");
+        }
+    }
+
     /// What the latest `init` has reported: a JSON object.
     #[must_use]
     pub fn report(&self) -> &str {

@@ -143,6 +143,17 @@ impl Program {
             .map_err(|e| CallError::new(&e, timeout_ms))
     }
 
+    /// Lets a guest end in order; it has as long for it as for starting.
+    pub(crate) fn stop(&self, mut instance: Instance) -> Result<(), CallError> {
+        let timeout_ms = self.limits.open_timeout_ms;
+        let _entered = instance.runtime.enter();
+        let _call = self.begin_call(&mut instance.store, timeout_ms);
+        let guest = instance.guest.ntwk_actor_actor();
+        guest
+            .call_stop(&mut instance.store)
+            .map_err(|e| CallError::new(&e, timeout_ms))
+    }
+
     /// Sets a call's deadline; the ticker runs until the guard is dropped.
     fn begin_call(&self, store: &mut Store<State>, timeout_ms: u64) -> ticker::Call<'_> {
         store.set_epoch_deadline(Ticker::ticks(Duration::from_millis(timeout_ms)));

@@ -239,6 +239,8 @@ impl Reactor {
         drop(self.inbox);
         drop(self.listeners);
         self.clients.end();
+        // When nobody waits for it any more.
+        self.actor.stop();
     }
 }
 

@@ -16,7 +16,7 @@ pub struct RawLine<'a> {
     pub ended: bool,
 }
 
-/// Reads a segment's lines up to a given byte.
+/// Reads a file's lines from one byte to another.
 #[derive(Debug)]
 pub struct Lines<'a, T> {
     file: &'a T,
@@ -29,13 +29,13 @@ pub struct Lines<'a, T> {
 }
 
 impl<'a, T: File> Lines<'a, T> {
-    /// The lines in the first `end` bytes.
-    pub fn new(file: &'a T, end: u64) -> Self {
+    /// The lines from `start`, where one begins, to `end`.
+    pub fn new(file: &'a T, start: u64, end: u64) -> Self {
         Self {
             file,
             end,
             buffer: Vec::new(),
-            buffer_offset: 0,
+            buffer_offset: start,
             next: 0,
         }
     }
@@ -115,7 +115,7 @@ mod tests {
             let mut file = MemoryFiles::default().create("x").unwrap();
             file.write_at(0, &content).unwrap();
             for end in [content.len(), content.len() - 4] {
-                let mut lines = Lines::new(&file, end as u64);
+                let mut lines = Lines::new(&file, 0, end as u64);
                 let mut offset = 0;
                 let mut found = Vec::new();
                 while let Some(line) = lines.next_line().unwrap() {

@@ -1,6 +1,6 @@
 //! A line of the log: written into a batch, read back and checked.
 
-use crate::log::segment::Sealed;
+use crate::log::segment::Extent;
 use kv_protocol::json::{Text, write_number, write_string};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
@@ -40,16 +40,22 @@ pub enum Change<'a> {
 
 /// Appends a line to a batch. `batch` holds the batch from its first line on,
 /// `checksum` is that of the line before, and the new line's is returned.
+/// `copy_of` is the version of the change that the line repeats, if it does.
 pub fn write_change(
     batch: &mut Vec<u8>,
     checksum: u32,
     time_ms: u64,
     version: u64,
+    copy_of: Option<u64>,
     change: Change<'_>,
 ) -> u32 {
     let start = begin(batch, time_ms);
     batch.extend_from_slice(b"\"v\":");
     write_number(batch, version);
+    if let Some(original) = copy_of {
+        batch.extend_from_slice(b",\"copy\":");
+        write_number(batch, original);
+    }
     match change {
         Change::Put { key, value } => write_pair(batch, "put", key, value),
         Change::Content { hash, content } => write_pair(batch, "content", hash, content),
@@ -67,7 +73,7 @@ pub fn write_header(
     time_ms: u64,
     version: u64,
     number: u32,
-    segments: &[Sealed],
+    segments: &[Extent],
 ) -> u32 {
     let start = begin(batch, time_ms);
     batch.extend_from_slice(b"\"format\":");
@@ -76,13 +82,10 @@ pub fn write_header(
     write_number(batch, u64::from(number));
     batch.extend_from_slice(b",\"segments\":[");
     for (position, sealed) in segments.iter().enumerate() {
-        batch.extend_from_slice(if position == 0 { b"[" } else { b",[" });
-        write_number(batch, u64::from(sealed.number));
-        batch.push(b',');
-        write_number(batch, sealed.bytes);
-        batch.extend_from_slice(b",\"");
-        batch.extend_from_slice(&hexadecimal(sealed.checksum));
-        batch.extend_from_slice(b"\"]");
+        if position > 0 {
+            batch.push(b',');
+        }
+        sealed.write(batch);
     }
     batch.extend_from_slice(b"],\"v\":");
     write_number(batch, version);
@@ -121,13 +124,15 @@ fn write_pair(batch: &mut Vec<u8>, name: &str, member: &str, value: &str) {
     batch.push(b'}');
 }
 
-fn checksum_of(before: u32, rest: &[u8]) -> u32 {
+/// The checksum of `rest` behind what has the checksum `before`.
+pub(super) fn checksum_of(before: u32, rest: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(before);
     hasher.update(rest);
     hasher.finalize()
 }
 
-fn hexadecimal(checksum: u32) -> [u8; 8] {
+/// A checksum's eight digits.
+pub(super) fn hexadecimal(checksum: u32) -> [u8; 8] {
     let mut digits = *b"0123456789abcdef";
     let alphabet = digits;
     for (place, digit) in digits[..8].iter_mut().enumerate() {
@@ -161,11 +166,22 @@ pub fn check(line: &[u8], before: u32) -> Result<u32, String> {
 fn split(line: &[u8]) -> Option<(u32, &[u8])> {
     let rest = line.get(PREFIX_BYTES..)?;
     let digits = line.strip_prefix(b"{\"c\":\"")?.get(..8)?;
-    if &line[14..PREFIX_BYTES] != b"\"," || digits.iter().any(u8::is_ascii_uppercase) {
+    if &line[14..PREFIX_BYTES] != b"\"," {
         return None;
     }
     let digits = std::str::from_utf8(digits).ok()?;
-    Some((u32::from_str_radix(digits, 16).ok()?, rest))
+    Some((parse_checksum(digits)?, rest))
+}
+
+/// Reads a checksum's eight digits, exactly as they are written.
+pub(super) fn parse_checksum(digits: &str) -> Option<u32> {
+    let exact = digits.len() == 8
+        && digits
+            .bytes()
+            .all(|digit| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit));
+    exact
+        .then(|| u32::from_str_radix(digits, 16).ok())
+        .flatten()
 }
 
 /// A line, taken apart.
@@ -183,10 +199,14 @@ pub struct Line<'a> {
     pub format: Option<u64>,
     /// A header's own segment number.
     pub segment: Option<u32>,
-    #[serde(borrow)]
-    segments: Option<Vec<(u32, u64, &'a str)>>,
+    /// The segments that a header seals, oldest first.
+    pub segments: Option<Vec<Extent>>,
     /// The version after this line.
     pub v: u64,
+    /// The version of the change that this line repeats.
+    pub copy: Option<u64>,
+    /// How many changes were lost here: a repair has set them aside.
+    pub lost: Option<u64>,
     #[serde(borrow)]
     put: Option<Pair<'a>>,
     #[serde(borrow)]
@@ -204,6 +224,8 @@ pub enum Read<'a> {
     Delete(Cow<'a, str>),
     /// See [`Change::Content`].
     Content([u8; 20], &'a str),
+    /// Nothing: changes were lost here.
+    Lost,
 }
 
 impl<'a> Line<'a> {
@@ -215,20 +237,14 @@ impl<'a> Line<'a> {
         serde_json::from_slice(line).map_err(|e| format!("the line can't be read: {e}"))
     }
 
-    /// The segments that a header seals.
+    /// By how much the line raises the version.
     #[must_use]
-    pub fn sealed(&self) -> Option<Vec<Sealed>> {
-        let segments = self.segments.as_ref()?.iter();
-        segments
-            .map(|&(number, bytes, checksum)| {
-                let checksum = u32::from_str_radix(checksum, 16).ok()?;
-                Some(Sealed {
-                    number,
-                    bytes,
-                    checksum,
-                })
-            })
-            .collect()
+    pub fn steps(&self) -> u64 {
+        match (self.copy, self.lost) {
+            (Some(_), _) => 0,
+            (None, Some(lost)) => lost,
+            (None, None) => 1,
+        }
     }
 
     /// What the line changes.
@@ -236,12 +252,13 @@ impl<'a> Line<'a> {
     /// # Errors
     /// Where it is not exactly one change.
     pub fn change(self) -> Result<Read<'a>, String> {
-        match (self.put, self.delete, self.content) {
-            (Some(Pair(key, value)), None, None) => Ok(Read::Put(key, value)),
-            (None, Some(Text(key)), None) => Ok(Read::Delete(key)),
-            (None, None, Some(Pair(hash, content))) => kv_protocol::event::parse_hash(&hash)
+        match (self.put, self.delete, self.content, self.lost) {
+            (Some(Pair(key, value)), None, None, None) => Ok(Read::Put(key, value)),
+            (None, Some(Text(key)), None, None) => Ok(Read::Delete(key)),
+            (None, None, Some(Pair(hash, content)), None) => kv_protocol::event::parse_hash(&hash)
                 .map(|hash| Read::Content(hash, content))
                 .ok_or_else(|| "the content's hash is none".to_owned()),
+            (None, None, None, Some(_)) => Ok(Read::Lost),
             _ => Err("the line has not exactly one operation".to_owned()),
         }
     }

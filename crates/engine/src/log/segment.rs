@@ -1,16 +1,47 @@
-//! Segments: their names, and what a header says of those before it.
+//! Segments: their names, and how much of one counts.
 
+use crate::log::record::{hexadecimal, parse_checksum};
+use kv_protocol::json::write_number;
+use serde::Deserialize;
+use std::borrow::Cow;
 use std::fmt::Write;
 
-/// A segment as the newest header seals it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sealed {
+/// A segment and how much of it counts: what a header says of those before it,
+/// and also a place in the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "(u32, u64, Cow<'_, str>)")]
+pub struct Extent {
     /// The number in its file name.
     pub number: u32,
     /// How many of its bytes are part of the log.
     pub bytes: u64,
     /// The checksum of the last line in those bytes, 0 where there is none.
     pub checksum: u32,
+}
+
+impl Extent {
+    /// Appends `[number,bytes,"checksum"]`.
+    pub(super) fn write(self, output: &mut Vec<u8>) {
+        output.push(b'[');
+        write_number(output, u64::from(self.number));
+        output.push(b',');
+        write_number(output, self.bytes);
+        output.extend_from_slice(b",\"");
+        output.extend_from_slice(&hexadecimal(self.checksum));
+        output.extend_from_slice(b"\"]");
+    }
+}
+
+impl TryFrom<(u32, u64, Cow<'_, str>)> for Extent {
+    type Error = &'static str;
+
+    fn try_from((number, bytes, checksum): (u32, u64, Cow<'_, str>)) -> Result<Self, Self::Error> {
+        Ok(Self {
+            number,
+            bytes,
+            checksum: parse_checksum(&checksum).ok_or("a checksum has eight digits")?,
+        })
+    }
 }
 
 /// The file name of a segment.

@@ -5,7 +5,8 @@ use crate::files::{Access, File, FileError, FileErrorKind, Files};
 use crate::index::Location;
 use crate::log::record::{self, Change};
 use crate::log::recovery::Recovered;
-use crate::log::segment::{Sealed, file_name, number_of};
+use crate::log::segment::{Extent, file_name, number_of};
+use std::collections::VecDeque;
 
 /// The largest version: larger numbers lose digits in a double.
 pub const VERSION_MAX: u64 = (1 << 53) - 1;
@@ -30,13 +31,19 @@ pub enum CommitError {
 pub struct Writer<F: Files> {
     segment_bytes_max: u64,
     /// Every segment before the one that is appended to, oldest first.
-    sealed: Vec<Sealed>,
+    sealed: VecDeque<Extent>,
+    sealed_bytes: u64,
+    /// Compacted segments, which the next header leaves out.
+    retired: Vec<Extent>,
+    retired_bytes: u64,
+    /// Files of segments that the header leaves out, oldest first.
+    left_over: VecDeque<u32>,
     /// The segment that is appended to, once this writer has begun one.
     open: Option<Segment<F::File>>,
     /// A segment that was created but has no header yet: its disk was full.
     claimed: Option<F::File>,
     /// Segments with an unfinished end, which the next header leaves out.
-    torn: Vec<Sealed>,
+    torn: Vec<Extent>,
     /// The highest segment number that is taken, 0 where there is none.
     number: u32,
     /// The version of the last durable change.
@@ -63,6 +70,8 @@ struct Batch {
     lines: Vec<u8>,
     /// Where the changes begin in `lines`: behind a header.
     changes_start: usize,
+    /// Where they end, if copies follow.
+    changes_end: Option<usize>,
     /// The segment it goes to, and where in it.
     number: u32,
     offset: u64,
@@ -71,12 +80,13 @@ struct Batch {
 }
 
 impl<F: Files> Writer<F> {
-    /// A writer behind a log that was read.
+    /// A writer behind a log that was read. Segments before `oldest_live` hold
+    /// nothing any more: the first header leaves them out.
     #[must_use]
-    pub fn new(segment_bytes_max: u64, log: Recovered) -> Self {
+    pub fn new(segment_bytes_max: u64, log: Recovered, oldest_live: Option<u32>) -> Self {
         let torn = log.torn.iter().map(|torn| torn.file.as_str());
         let torn: Vec<u32> = torn.filter_map(number_of).collect();
-        Self {
+        let mut writer = Self {
             segment_bytes_max: segment_bytes_max.min(SEGMENT_BYTES_MAX),
             torn: log
                 .segments
@@ -84,14 +94,24 @@ impl<F: Files> Writer<F> {
                 .filter(|segment| torn.contains(&segment.number))
                 .copied()
                 .collect(),
-            sealed: log.segments,
+            sealed_bytes: log.segments.iter().map(|segment| segment.bytes).sum(),
+            sealed: log.segments.into(),
+            retired: Vec::new(),
+            retired_bytes: 0,
+            left_over: log.left_over.into(),
             open: None,
             claimed: None,
             number: log.number,
             version: log.version,
             read_bytes: log.read_bytes,
             batch: Batch::default(),
+        };
+        let dead = |oldest: Extent| oldest_live.is_none_or(|live| oldest.number < live);
+        // The last one stays: it is where the log ends.
+        while writer.sealed.len() > 1 && writer.oldest_sealed().is_some_and(dead) {
+            writer.retire_oldest();
         }
+        writer
     }
 
     /// The version of the last change, durable or collected.
@@ -104,27 +124,88 @@ impl<F: Files> Writer<F> {
         }
     }
 
+    /// The version of the last durable change.
+    #[must_use]
+    pub fn durable_version(&self) -> u64 {
+        self.version
+    }
+
     /// How many segments the log has.
     #[must_use]
     pub fn segments_count(&self) -> usize {
         self.sealed.len() + usize::from(self.open.is_some())
     }
 
+    /// The bytes of the log, the batch among them. Segments that are compacted
+    /// count no longer.
+    #[must_use]
+    pub fn log_bytes(&self) -> u64 {
+        let open_bytes = self.open.as_ref().map_or(0, |open| open.bytes);
+        self.sealed_bytes + open_bytes + self.batch.lines.len() as u64
+    }
+
+    /// The end of what is durable; nothing in an empty log.
+    #[must_use]
+    pub fn end(&self) -> Option<Extent> {
+        match &self.open {
+            Some(open) => Some(Extent {
+                number: self.number,
+                bytes: open.bytes,
+                checksum: open.checksum,
+            }),
+            None => self.sealed.back().copied(),
+        }
+    }
+
+    /// Whether this writer has claimed the log.
+    #[must_use]
+    pub fn is_owner(&self) -> bool {
+        self.open.is_some() || self.claimed.is_some()
+    }
+
+    /// The oldest segment, if it is sealed.
+    #[must_use]
+    pub fn oldest_sealed(&self) -> Option<Extent> {
+        self.sealed.front().copied()
+    }
+
+    /// Takes note that what is live in the oldest segment is durable elsewhere.
+    /// The next header leaves it out, and then its file is removed.
+    pub fn retire_oldest(&mut self) {
+        if let Some(oldest) = self.sealed.pop_front() {
+            self.sealed_bytes -= oldest.bytes;
+            self.retired_bytes += oldest.bytes;
+            self.retired.push(oldest);
+        }
+    }
+
     /// Adds a change to the batch. The caller has made sure that the version
     /// stays below [`VERSION_MAX`].
     pub fn append(&mut self, time_ms: u64, change: Change<'_>) -> Location {
+        self.append_line(time_ms, None, change)
+    }
+
+    /// Repeats an older change, which keeps its version, at the end of a batch
+    /// that has changes of its own.
+    pub fn append_copy(&mut self, time_ms: u64, version: u64, change: Change<'_>) -> Location {
+        self.batch.changes_end.get_or_insert(self.batch.lines.len());
+        self.append_line(time_ms, Some(version), change)
+    }
+
+    fn append_line(&mut self, time_ms: u64, copy_of: Option<u64>, change: Change<'_>) -> Location {
         if self.batch.lines.is_empty() {
             self.begin(time_ms);
         }
         let batch = &mut self.batch;
         let start = batch.lines.len();
         let checksum_before = batch.checksum;
-        batch.version += 1;
+        batch.version += u64::from(copy_of.is_none());
         batch.checksum = record::write_change(
             &mut batch.lines,
             checksum_before,
             time_ms,
             batch.version,
+            copy_of,
             change,
         );
         #[allow(
@@ -132,7 +213,7 @@ impl<F: Files> Writer<F> {
             reason = "a segment and a batch together stay below 4 GiB"
         )]
         Location {
-            version: batch.version,
+            version: copy_of.unwrap_or(batch.version),
             segment: batch.number,
             offset: batch.offset as u32 + start as u32,
             length: (batch.lines.len() - start - 1) as u32,
@@ -155,13 +236,27 @@ impl<F: Files> Writer<F> {
     /// The lines of the changes that the batch holds.
     #[must_use]
     pub fn changes(&self) -> &[u8] {
+        let batch = &self.batch;
+        &batch.lines[batch.changes_start..batch.changes_end.unwrap_or(batch.lines.len())]
+    }
+
+    /// The lines that the batch holds, but for a header: changes, then copies.
+    #[must_use]
+    pub fn changes_and_copies(&self) -> &[u8] {
         &self.batch.lines[self.batch.changes_start..]
+    }
+
+    /// The bytes of the batch.
+    #[must_use]
+    pub fn batch_bytes(&self) -> usize {
+        self.batch.lines.len()
     }
 
     /// Forgets the batch.
     pub fn clear(&mut self) {
         self.batch.lines.clear();
         self.batch.changes_start = 0;
+        self.batch.changes_end = None;
     }
 
     /// Makes the batch durable: one write, one sync. Where there is none, only
@@ -171,7 +266,7 @@ impl<F: Files> Writer<F> {
     /// [`CommitError`] says whether the writer can go on; the batch is void.
     pub fn commit(&mut self, files: &F) -> Result<(), CommitError> {
         if self.batch.lines.is_empty() {
-            return self.check_owner(files, false);
+            return self.check_owner(files);
         }
         if self.batch.offset == 0 {
             self.write_new(files)?;
@@ -179,15 +274,17 @@ impl<F: Files> Writer<F> {
             self.write_on()?;
         }
         self.version = self.batch.version;
-        self.check_owner(files, true)
+        self.check_owner(files)
     }
 
     fn begin(&mut self, time_ms: u64) {
         self.batch.version = self.version;
+        // A new segment is begun, too, where it gives back as much as the old one
+        // holds: compacted ones, whose files can go then.
         if let Some(open) = self
             .open
             .as_ref()
-            .filter(|open| open.bytes < self.segment_bytes_max)
+            .filter(|open| open.bytes < self.segment_bytes_max && self.retired_bytes < open.bytes)
         {
             self.batch.number = self.number;
             self.batch.offset = open.bytes;
@@ -206,7 +303,7 @@ impl<F: Files> Writer<F> {
             time_ms,
             self.version,
             number,
-            &self.sealed,
+            self.sealed.make_contiguous(),
         );
         self.batch.changes_start = self.batch.lines.len();
     }
@@ -214,7 +311,8 @@ impl<F: Files> Writer<F> {
     /// Ends the segment that is appended to, at its last durable byte.
     fn seal(&mut self) {
         if let Some(open) = self.open.take() {
-            self.sealed.push(Sealed {
+            self.sealed_bytes += open.bytes;
+            self.sealed.push_back(Extent {
                 number: self.number,
                 bytes: open.bytes,
                 checksum: open.checksum,
@@ -252,8 +350,8 @@ impl<F: Files> Writer<F> {
             },
             None => match files.create(&file_name(self.batch.number)) {
                 Ok(file) => {
-                    self.number = self.batch.number;
-                    self.check_unchanged(files)?;
+                    let before = std::mem::replace(&mut self.number, self.batch.number);
+                    self.check_unchanged(files, before)?;
                     file
                 }
                 Err(e) if e.kind == FileErrorKind::AlreadyExists => {
@@ -277,7 +375,24 @@ impl<F: Files> Writer<F> {
             checksum: self.batch.checksum,
         });
         self.cut_torn(files);
+        self.remove_left_over(files);
         Ok(())
+    }
+
+    /// Removes the files of segments that the header leaves out: in order, and
+    /// none after one that stays. An earlier owner would see its own number gone
+    /// or the next one taken; see docs/format.md. What stays is tried again with
+    /// the next header.
+    fn remove_left_over(&mut self, files: &F) {
+        let retired = self.retired.drain(..).map(|segment| segment.number);
+        self.left_over.extend(retired);
+        self.retired_bytes = 0;
+        while let Some(number) = self.left_over.front() {
+            match files.remove(&file_name(*number)) {
+                Err(e) if e.kind != FileErrorKind::NotFound => return,
+                Ok(()) | Err(_) => self.left_over.pop_front(),
+            };
+        }
     }
 
     /// Cuts off unfinished ends, for those who read the files with other tools.
@@ -293,8 +408,16 @@ impl<F: Files> Writer<F> {
 
     /// Once the log is claimed, no earlier owner acknowledges anything more. What
     /// one has added since the log was read would be left out: then the log must
-    /// be read again.
-    fn check_unchanged(&mut self, files: &F) -> Result<(), CommitError> {
+    /// be read again. So it must where the segment before is gone: the claimed
+    /// number was taken then, by an owner who has compacted both.
+    fn check_unchanged(&mut self, files: &F, before: u32) -> Result<(), CommitError> {
+        if before > 0
+            && !files
+                .exists(&file_name(before))
+                .map_err(CommitError::Failed)?
+        {
+            return Err(CommitError::Replaced);
+        }
         for (number, bytes) in std::mem::take(&mut self.read_bytes) {
             let name = file_name(number);
             let length = files
@@ -311,21 +434,28 @@ impl<F: Files> Writer<F> {
     }
 
     /// No other owner may have come between; see docs/format.md.
-    fn check_owner(&self, files: &F, wrote: bool) -> Result<(), CommitError> {
-        let next = files.exists(&file_name(self.number + 1));
-        if next.map_err(CommitError::Failed)? {
+    ///
+    /// # Errors
+    /// Where one has, where the newest segment was removed, or where the
+    /// directory can't be asked.
+    pub fn check_owner(&self, files: &F) -> Result<(), CommitError> {
+        let exists = |number| {
+            files
+                .exists(&file_name(number))
+                .map_err(CommitError::Failed)
+        };
+        if exists(self.number + 1)? {
             return Err(CommitError::Replaced);
         }
-        if wrote {
-            let name = file_name(self.number);
-            if !files.exists(&name).map_err(CommitError::Failed)? {
-                return Err(CommitError::Failed(FileError {
-                    operation: "look-up",
-                    name,
-                    kind: FileErrorKind::NotFound,
-                    detail: "the segment was removed while it was written".to_owned(),
-                }));
-            }
+        // In this order: whoever replaces an owner removes that one's segment
+        // before its own.
+        if self.number > 0 && !exists(self.number)? {
+            return Err(CommitError::Failed(FileError {
+                operation: "look-up",
+                name: file_name(self.number),
+                kind: FileErrorKind::NotFound,
+                detail: "the newest segment was removed while the store was open".to_owned(),
+            }));
         }
         Ok(())
     }

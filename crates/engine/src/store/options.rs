@@ -12,11 +12,19 @@ pub struct Options {
     pub cache_bytes_max: usize,
     /// A log segment takes no further batch once it has this many bytes.
     pub segment_bytes_max: u64,
+    /// How much longer the log gets before a new checkpoint of the index is
+    /// written, which makes opening fast. Twice the last checkpoint's length
+    /// where that is more.
+    pub checkpoint_interval_bytes: u64,
 }
 
 impl Options {
     /// The names of the settings.
-    pub const NAMES: [&str; 2] = ["cache_bytes_max", "segment_bytes_max"];
+    pub const NAMES: [&str; 3] = [
+        "cache_bytes_max",
+        "segment_bytes_max",
+        "checkpoint_interval_bytes",
+    ];
 
     /// Reads the settings from a JSON object; what it leaves out has its default.
     ///
@@ -34,6 +42,11 @@ impl Options {
                 "`segment_bytes_max` must be from 1 to {SEGMENT_BYTES_MAX}"
             )));
         }
+        if options.checkpoint_interval_bytes == 0 {
+            return Err(invalid(
+                "`checkpoint_interval_bytes` must be at least 1".to_owned(),
+            ));
+        }
         Ok(options)
     }
 }
@@ -43,6 +56,7 @@ impl Default for Options {
         Self {
             cache_bytes_max: 128 * 1024 * 1024,
             segment_bytes_max: 64 * 1024 * 1024,
+            checkpoint_interval_bytes: 64 * 1024 * 1024,
         }
     }
 }
@@ -54,9 +68,14 @@ mod tests {
     #[test]
     fn settings_have_defaults_and_names_are_checked() {
         assert_eq!(Options::from_json("{}"), Ok(Options::default()));
-        let all = r#"{"cache_bytes_max":0,"segment_bytes_max":1}"#;
+        let all = r#"{"cache_bytes_max":0,"segment_bytes_max":1,"checkpoint_interval_bytes":2}"#;
         let options = Options::from_json(all).unwrap();
-        assert_eq!((options.cache_bytes_max, options.segment_bytes_max), (0, 1));
+        let expected = Options {
+            cache_bytes_max: 0,
+            segment_bytes_max: 1,
+            checkpoint_interval_bytes: 2,
+        };
+        assert_eq!(options, expected);
         assert!(Options::NAMES.iter().all(|name| all.contains(name)));
         for bad in [
             "",
@@ -65,6 +84,7 @@ mod tests {
             r#"{"cache_bytes_max":-1}"#,
             r#"{"segment_bytes_max":0}"#,
             r#"{"segment_bytes_max":2000000000}"#,
+            r#"{"checkpoint_interval_bytes":0}"#,
         ] {
             assert_eq!(
                 Options::from_json(bad).unwrap_err().code,

@@ -42,6 +42,11 @@ impl<F: Files> Reader<F> {
         value(&line, address, location)
     }
 
+    /// Closes a segment that is no longer part of the log.
+    pub(super) fn forget(&mut self, number: u32) {
+        self.open.remove(&number);
+    }
+
     fn file(&mut self, files: &F, number: u32) -> Result<&F::File, FileError> {
         if !self.open.contains_key(&number) {
             if self.open.len() >= SEGMENTS_OPEN_MAX {

@@ -19,6 +19,8 @@ impl Guest for Allocate {
         }
         echo(events, time_ms)
     }
+
+    fn stop() {}
 }
 
 fn take_all_memory() -> ! {

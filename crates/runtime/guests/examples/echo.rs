@@ -13,6 +13,8 @@ impl Guest for Echo {
     fn handle(events: Vec<u8>, time_ms: u64) -> Handled {
         echo(events, time_ms)
     }
+
+    fn stop() {}
 }
 
 kv_test_guests::export!(Echo);

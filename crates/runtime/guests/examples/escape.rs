@@ -45,6 +45,8 @@ impl Guest for Escape {
             finished: false,
         }
     }
+
+    fn stop() {}
 }
 
 fn attempt_all() -> String {

@@ -17,6 +17,8 @@ impl Guest for Finish {
             ..echo(events, time_ms)
         }
     }
+
+    fn stop() {}
 }
 
 kv_test_guests::export!(Finish);

@@ -23,6 +23,8 @@ impl Guest for Garbage {
             finished: false,
         }
     }
+
+    fn stop() {}
 }
 
 kv_test_guests::export!(Garbage);

@@ -20,6 +20,8 @@ impl Guest for Miscount {
         }
         handled
     }
+
+    fn stop() {}
 }
 
 kv_test_guests::export!(Miscount);

@@ -16,6 +16,8 @@ impl Guest for Partial {
         events.truncate(first.map_or(events.len(), |end| end + 1));
         echo(events, time_ms)
     }
+
+    fn stop() {}
 }
 
 kv_test_guests::export!(Partial);

@@ -23,6 +23,8 @@ impl Guest for Refuse {
     fn handle(events: Vec<u8>, time_ms: u64) -> Handled {
         echo(events, time_ms)
     }
+
+    fn stop() {}
 }
 
 kv_test_guests::export!(Refuse);

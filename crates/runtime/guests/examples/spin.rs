@@ -18,6 +18,8 @@ impl Guest for Spin {
         }
         echo(events, time_ms)
     }
+
+    fn stop() {}
 }
 
 kv_test_guests::export!(Spin);

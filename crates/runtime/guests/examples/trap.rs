@@ -17,6 +17,8 @@ impl Guest for Trap {
         }
         echo(events, time_ms)
     }
+
+    fn stop() {}
 }
 
 kv_test_guests::export!(Trap);

@@ -1,0 +1,316 @@
+//! Index checkpoints: where every value lies, as JSON lines. Only ever a
+//! shortcut: one that is missing, cut or damaged costs time and nothing else.
+//!
+//! One is written in slices while changes go on, so it shows no single moment:
+//! it says from where on the log must be read behind it (`at`), and up to where
+//! it may know the log already (`end`). It is whole with its last line, which is
+//! written when everything that it knows is durable.
+
+use crate::cache::Slot;
+use crate::files::{Access, File, FileError, FileErrorKind, Files};
+use crate::index::{Entry, Index, Location};
+use crate::log::lines::Lines;
+use crate::log::record::{self, PREFIX_BYTES, checksum_of, hexadecimal, parse_checksum};
+use crate::log::segment::Extent;
+use kv_protocol::event::{format_hash, parse_hash};
+use kv_protocol::json::{Text, write_number, write_string};
+use serde::Deserialize;
+
+const NAME_PREFIX: &str = "checkpoint-";
+const NAME_SUFFIX: &str = ".jsonl";
+
+/// The checkpoint format that this release writes, and the only one it reads.
+const FORMAT: u64 = 1;
+
+/// A line takes no further entry once it has this many bytes.
+const LINE_BYTES: usize = 8 * 1024;
+
+/// What a whole checkpoint says.
+#[derive(Debug, Default)]
+pub(super) struct Checkpoint {
+    pub(super) index: Index,
+    /// The log behind this place is to be read.
+    pub(super) at: Extent,
+    /// The version of the store there.
+    pub(super) version: u64,
+    /// The log must reach this place, or the checkpoint is none of it.
+    pub(super) end: Extent,
+    /// Its length.
+    pub(super) bytes: u64,
+}
+
+fn file_name(version: u64) -> String {
+    format!("{NAME_PREFIX}{version:016}{NAME_SUFFIX}")
+}
+
+/// The version in a checkpoint's file name; nothing for any other name.
+fn version_of(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix(NAME_PREFIX)?.strip_suffix(NAME_SUFFIX)?;
+    let version = digits.parse().ok()?;
+    (file_name(version) == name).then_some(version)
+}
+
+/// The names of checkpoints among `names`, newest first.
+pub(super) fn newest_first(names: &[String]) -> Vec<String> {
+    let mut versions: Vec<u64> = names.iter().filter_map(|name| version_of(name)).collect();
+    versions.sort_unstable();
+    versions.into_iter().rev().map(file_name).collect()
+}
+
+/// A checkpoint that is being written.
+#[derive(Debug)]
+pub struct Writing<T> {
+    file: T,
+    version: u64,
+    /// The lines that are not written yet.
+    buffer: Vec<u8>,
+    /// The bytes that are.
+    bytes: u64,
+    checksum: u32,
+    next: Next,
+    keys: u64,
+    contents: u64,
+}
+
+/// What is to be written next: what lies behind the last that was.
+#[derive(Debug)]
+enum Next {
+    Keys(Option<Box<str>>),
+    Contents(Option<[u8; 20]>),
+    End,
+}
+
+impl<T: File> Writing<T> {
+    /// Begins a checkpoint at a durable place of the log, where the store has
+    /// `version`.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn begin<F: Files<File = T>>(
+        files: &F,
+        at: Extent,
+        version: u64,
+    ) -> Result<Self, FileError> {
+        let name = file_name(version);
+        let file = match files.create(&name) {
+            Err(e) if e.kind == FileErrorKind::AlreadyExists => {
+                // One that was begun here and never finished.
+                files.remove(&name)?;
+                files.create(&name)?
+            }
+            other => other?,
+        };
+        let mut writing = Self {
+            file,
+            version,
+            buffer: Vec::new(),
+            bytes: 0,
+            checksum: 0,
+            next: Next::Keys(None),
+            keys: 0,
+            contents: 0,
+        };
+        writing.line(|line| {
+            line.extend_from_slice(b"\"checkpoint\":");
+            write_number(line, FORMAT);
+            line.extend_from_slice(b",\"v\":");
+            write_number(line, version);
+            line.extend_from_slice(b",\"at\":");
+            at.write(line);
+        });
+        Ok(writing)
+    }
+
+    /// Writes and syncs the next entries, at least one line, until `bytes_max`
+    /// are written. True when all are.
+    ///
+    /// # Errors
+    /// Where the disk refuses: the checkpoint is void.
+    pub fn write_slice(&mut self, index: &Index, bytes_max: usize) -> Result<bool, FileError> {
+        while !matches!(self.next, Next::End) && self.buffer.len() < bytes_max {
+            self.line_of_entries(index);
+        }
+        self.flush()?;
+        Ok(matches!(self.next, Next::End))
+    }
+
+    /// Writes the last line. `end` is the end of the log; what was written so far
+    /// knows of nothing behind it. Then removes all older checkpoints.
+    ///
+    /// # Errors
+    /// Where the disk refuses: the checkpoint is void.
+    pub fn finish<F: Files<File = T>>(mut self, files: &F, end: Extent) -> Result<u64, FileError> {
+        let (keys, contents) = (self.keys, self.contents);
+        self.line(|line| {
+            line.extend_from_slice(b"\"end\":");
+            end.write(line);
+            line.extend_from_slice(b",\"counts\":[");
+            write_number(line, keys);
+            line.push(b',');
+            write_number(line, contents);
+            line.push(b']');
+        });
+        self.flush()?;
+        files.sync_directory()?;
+        for name in newest_first(&files.list()?) {
+            if version_of(&name).is_some_and(|version| version < self.version) {
+                files.remove(&name)?;
+            }
+        }
+        Ok(self.bytes)
+    }
+
+    fn flush(&mut self) -> Result<(), FileError> {
+        self.file.write_at(self.bytes, &self.buffer)?;
+        self.file.sync()?;
+        self.bytes += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn line(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.buffer.len();
+        self.buffer.extend_from_slice(b"{\"c\":\"00000000\",");
+        write(&mut self.buffer);
+        self.buffer.push(b'}');
+        self.checksum = checksum_of(self.checksum, &self.buffer[start + PREFIX_BYTES..]);
+        self.buffer[start + 6..start + 14].copy_from_slice(&hexadecimal(self.checksum));
+        self.buffer.push(b'\n');
+    }
+
+    fn line_of_entries(&mut self, index: &Index) {
+        let mut entries = Vec::with_capacity(LINE_BYTES + 256);
+        let next = match &self.next {
+            Next::Keys(last) => {
+                let mut last_key = None;
+                for (key, entry) in index.keys_behind(last.as_deref()) {
+                    write_entry(&mut entries, key, entry.location);
+                    self.keys += 1;
+                    last_key = Some(key);
+                    if entries.len() >= LINE_BYTES {
+                        break;
+                    }
+                }
+                last_key.map_or(Next::Contents(None), |key| Next::Keys(Some(key.into())))
+            }
+            Next::Contents(last) => {
+                let mut last_hash = None;
+                for (hash, entry) in index.contents_behind(last.as_ref()) {
+                    write_entry(&mut entries, &format_hash(hash), entry.location);
+                    self.contents += 1;
+                    last_hash = Some(*hash);
+                    if entries.len() >= LINE_BYTES {
+                        break;
+                    }
+                }
+                last_hash.map_or(Next::End, |hash| Next::Contents(Some(hash)))
+            }
+            Next::End => Next::End,
+        };
+        if !entries.is_empty() {
+            let name: &[u8] = match next {
+                Next::Keys(_) => b"\"keys\":[",
+                Next::Contents(_) | Next::End => b"\"contents\":[",
+            };
+            self.line(|line| {
+                line.extend_from_slice(name);
+                line.extend_from_slice(&entries);
+                line.push(b']');
+            });
+        }
+        self.next = next;
+    }
+}
+
+/// Appends `["key",version,segment,offset,length,"checksum"]`.
+fn write_entry(entries: &mut Vec<u8>, name: &str, location: Location) {
+    entries.extend_from_slice(if entries.is_empty() { b"[" } else { b",[" });
+    write_string(entries, name);
+    for number in [
+        location.version,
+        u64::from(location.segment),
+        u64::from(location.offset),
+        u64::from(location.length),
+    ] {
+        entries.push(b',');
+        write_number(entries, number);
+    }
+    entries.extend_from_slice(b",\"");
+    entries.extend_from_slice(&hexadecimal(location.checksum_before));
+    entries.extend_from_slice(b"\"]");
+}
+
+/// A line of a checkpoint.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line<'a> {
+    #[allow(dead_code, reason = "checked before the line is read")]
+    c: &'a str,
+    checkpoint: Option<u64>,
+    v: Option<u64>,
+    at: Option<Extent>,
+    #[serde(borrow, default)]
+    keys: Vec<Row<'a>>,
+    #[serde(borrow, default)]
+    contents: Vec<Row<'a>>,
+    end: Option<Extent>,
+    counts: Option<(u64, u64)>,
+}
+
+/// An entry: name, version, segment, offset, length, checksum before.
+#[derive(Deserialize)]
+struct Row<'a>(#[serde(borrow)] Text<'a>, u64, u32, u32, u32, &'a str);
+
+impl Row<'_> {
+    fn entry(&self) -> Option<Entry> {
+        let &Self(_, version, segment, offset, length, checksum) = self;
+        let location = Location {
+            version,
+            segment,
+            offset,
+            length,
+            checksum_before: parse_checksum(checksum)?,
+        };
+        Some(Entry {
+            location,
+            slot: Slot::NONE,
+        })
+    }
+}
+
+/// Reads a checkpoint. Nothing where it can't be read, is not whole, or is not as
+/// it was written: the log tells the same.
+pub(super) fn read<F: Files>(files: &F, name: &str) -> Option<Checkpoint> {
+    let file = files.open(name, Access::Read).ok()?;
+    let bytes = file.length().ok()?;
+    let mut lines = Lines::new(&file, 0, bytes);
+    let mut checksum = 0;
+    let mut start = None;
+    let mut keys = Vec::new();
+    let mut contents = Vec::new();
+    while let Some(raw) = lines.next_line().ok()? {
+        checksum = record::check(raw.bytes, checksum).ok()?;
+        let line: Line<'_> = serde_json::from_slice(raw.bytes).ok()?;
+        if line.checkpoint == Some(FORMAT) {
+            start = line.at.zip(line.v);
+        }
+        for row in &line.keys {
+            keys.push((row.0.0.as_ref().into(), row.entry()?));
+        }
+        for row in &line.contents {
+            contents.push((parse_hash(&row.0.0)?, row.entry()?));
+        }
+        if let Some(end) = line.end {
+            let (at, version) = start?;
+            let whole = line.counts == Some((keys.len() as u64, contents.len() as u64));
+            return whole.then(|| Checkpoint {
+                index: Index::from_sorted(keys, contents),
+                at,
+                version,
+                end,
+                bytes,
+            });
+        }
+    }
+    None
+}

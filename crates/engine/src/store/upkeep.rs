@@ -1,0 +1,219 @@
+//! What keeps the log short and its opening fast: compaction and checkpoints, in
+//! slices that the writing batches pay for.
+
+use super::{Options, Store};
+use crate::error::Damage;
+use crate::files::{FileError, Files};
+use crate::index::{Address, Entry};
+use crate::log::checkpoint::Writing;
+use crate::log::compaction::{BATCH_FACTOR, SLICE_BYTES_MIN, Victim, VictimError, is_due};
+use crate::log::record::{Change, Line, Read};
+use crate::log::recovery::Recovered;
+use kv_protocol::event::format_hash;
+
+/// A checkpoint's slice has this many bytes at least.
+const CHECKPOINT_SLICE_BYTES_MIN: usize = 64 * 1024;
+
+/// A store that stops after less new log than this writes no last checkpoint:
+/// reading that much takes no time.
+const LAST_CHECKPOINT_LOG_BYTES_MIN: u64 = 1024 * 1024;
+
+/// Where compaction and checkpoint stand.
+#[derive(Debug)]
+pub(super) struct Upkeep<T> {
+    options: Options,
+    victim: Option<Victim<T>>,
+    /// Why nothing is compacted any more.
+    damage: Option<Damage>,
+    checkpoint: Option<Writing<T>>,
+    /// The bytes of the log since the last whole checkpoint was begun, and since
+    /// the one that is being written was.
+    log_bytes_since: u64,
+    log_bytes_since_begun: u64,
+    /// The length of the last whole checkpoint.
+    checkpoint_bytes: u64,
+}
+
+impl<T> Upkeep<T> {
+    pub(super) fn new(options: Options, log: &Recovered) -> Self {
+        Self {
+            options,
+            victim: None,
+            damage: None,
+            checkpoint: None,
+            log_bytes_since: log.replayed_bytes,
+            log_bytes_since_begun: 0,
+            checkpoint_bytes: log.checkpoint_bytes,
+        }
+    }
+
+    /// The batch is void, and what it has copied with it.
+    pub(super) fn roll_back(&mut self) {
+        self.victim = None;
+    }
+}
+
+impl<F: Files> Store<F> {
+    /// The damage that compaction has met, if it has. What is damaged stays as it
+    /// is, and so does all that is newer, until the log is repaired.
+    #[must_use]
+    pub fn damage(&self) -> Option<&Damage> {
+        self.upkeep.damage.as_ref()
+    }
+
+    /// Writes a last checkpoint, so that the next opening is fast. A store that
+    /// is dropped without it loses nothing but that.
+    pub fn stop(&mut self) {
+        let worthwhile = self.upkeep.log_bytes_since >= LAST_CHECKPOINT_LOG_BYTES_MIN;
+        if self.finished.is_some() || !worthwhile || !self.writer.is_owner() {
+            return;
+        }
+        if self.upkeep.checkpoint.is_none() && self.begin_checkpoint().is_err() {
+            return;
+        }
+        while self.upkeep.checkpoint.is_some() {
+            self.write_checkpoint(usize::MAX);
+        }
+    }
+
+    /// Adds copies of what is live in the oldest segment to a batch that writes.
+    pub(super) fn compact(&mut self, time_ms: u64) {
+        let batch_bytes = self.writer.batch_bytes();
+        let log_bytes = self.writer.log_bytes();
+        let segments = self.writer.segments_count() as u64;
+        let due = is_due(
+            log_bytes,
+            self.index.live_bytes(),
+            segments,
+            self.upkeep.options.segment_bytes_max,
+        );
+        if batch_bytes == 0 || !due || self.upkeep.damage.is_some() {
+            return;
+        }
+        let Some(mut victim) = self.upkeep.victim.take().or_else(|| self.next_victim()) else {
+            return;
+        };
+        let mut budget = SLICE_BYTES_MIN.max(batch_bytes.saturating_mul(BATCH_FACTOR));
+        let number = victim.number();
+        while budget > 0 && !victim.is_read() {
+            let piece = budget.min(SLICE_BYTES_MIN * 8);
+            let copied = victim.read(piece, |offset, line| {
+                self.copy_if_live(time_ms, number, offset, line)
+            });
+            match copied {
+                Ok(()) => budget -= piece,
+                // Perhaps it can be read with the next batch.
+                Err(VictimError::Files(_)) => break,
+                Err(VictimError::Damage(damage)) => {
+                    self.upkeep.damage = Some(damage);
+                    return;
+                }
+            }
+        }
+        self.upkeep.victim = Some(victim);
+    }
+
+    /// The oldest segment, where it can be opened.
+    fn next_victim(&self) -> Option<Victim<F::File>> {
+        let oldest = self.writer.oldest_sealed()?;
+        Victim::open(&self.files, oldest).ok()
+    }
+
+    /// Copies a line of a segment if the index still means it. A deletion is
+    /// never live: nothing older is left for it to hide.
+    fn copy_if_live(
+        &mut self,
+        time_ms: u64,
+        segment: u32,
+        offset: u64,
+        line: &[u8],
+    ) -> Result<(), String> {
+        let line = Line::read(line)?;
+        if line.format.is_some() {
+            return Ok(());
+        }
+        let digits;
+        let read = line.change()?;
+        let (address, change) = match &read {
+            Read::Put(key, value) => (Address::Key(key), Change::Put { key, value }),
+            Read::Content(hash, content) => {
+                digits = format_hash(hash);
+                let change = Change::Content {
+                    hash: &digits,
+                    content,
+                };
+                (Address::Content(hash), change)
+            }
+            Read::Delete(_) | Read::Lost => return Ok(()),
+        };
+        let Some(entry) = self.index.get(address) else {
+            return Ok(());
+        };
+        let Entry { location, slot } = entry;
+        if (location.segment, u64::from(location.offset)) != (segment, offset) {
+            return Ok(());
+        }
+        let location = self.writer.append_copy(time_ms, location.version, change);
+        let before = self.index.set(address, Some(Entry { location, slot }));
+        self.undo.push(before);
+        Ok(())
+    }
+
+    /// What a durable batch allows: its compacted segment is retired, and the
+    /// next slice of a checkpoint is written.
+    pub(super) fn after_commit(&mut self) {
+        let batch_bytes = self.writer.batch_bytes();
+        if batch_bytes == 0 {
+            return;
+        }
+        if let Some(victim) = self.upkeep.victim.take_if(|victim| victim.is_read()) {
+            self.writer.retire_oldest();
+            self.reader.forget(victim.number());
+        }
+        self.upkeep.log_bytes_since += batch_bytes as u64;
+        self.upkeep.log_bytes_since_begun += batch_bytes as u64;
+        if self.upkeep.checkpoint.is_some() {
+            self.write_checkpoint(batch_bytes.max(CHECKPOINT_SLICE_BYTES_MIN));
+        } else {
+            let interval = self.upkeep.options.checkpoint_interval_bytes;
+            if self.upkeep.log_bytes_since >= interval.max(2 * self.upkeep.checkpoint_bytes) {
+                // Where the disk refuses it, the next batch tries again.
+                self.begin_checkpoint().ok();
+            }
+        }
+    }
+
+    fn begin_checkpoint(&mut self) -> Result<(), FileError> {
+        if let Some(end) = self.writer.end() {
+            let version = self.writer.durable_version();
+            self.upkeep.checkpoint = Some(Writing::begin(&self.files, end, version)?);
+            self.upkeep.log_bytes_since_begun = 0;
+        }
+        Ok(())
+    }
+
+    /// Writes a slice of the checkpoint, and its end when it gets there. A
+    /// checkpoint that the disk refuses is given up: it would only have saved
+    /// time.
+    fn write_checkpoint(&mut self, bytes_max: usize) {
+        let Some(mut checkpoint) = self.upkeep.checkpoint.take() else {
+            return;
+        };
+        // Whatever comes of it, the next one is due after as much log again.
+        match checkpoint.write_slice(&self.index, bytes_max) {
+            Ok(false) => {
+                self.upkeep.checkpoint = Some(checkpoint);
+                return;
+            }
+            Ok(true) => {
+                let end = self.writer.end();
+                let finished = end.map(|end| checkpoint.finish(&self.files, end));
+                if let Some(Ok(bytes)) = finished {
+                    self.upkeep.checkpoint_bytes = bytes;
+                }
+            }
+            Err(_) => {}
+        }
+        self.upkeep.log_bytes_since = self.upkeep.log_bytes_since_begun;
+    }
+}

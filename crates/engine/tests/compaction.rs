@@ -1,0 +1,203 @@
+//! Compaction: the log stays short, and nothing changes but that.
+
+mod common;
+
+use common::*;
+use kv_engine::files::memory::MemoryFiles;
+use kv_engine::files::{Access, File, Files};
+use kv_engine::{Options, Store};
+use std::collections::BTreeMap;
+
+const SEGMENT_BYTES: u64 = 4096;
+
+fn small() -> Options {
+    Options {
+        segment_bytes_max: SEGMENT_BYTES,
+        cache_bytes_max: 0,
+        ..Options::default()
+    }
+}
+
+/// The bytes of all segments on disk.
+fn log_bytes(files: &MemoryFiles) -> u64 {
+    let names = files.list().unwrap();
+    let segments = names.iter().filter(|name| !name.starts_with("checkpoint-"));
+    segments
+        .map(|name| files.open(name, Access::Read).unwrap().length().unwrap())
+        .sum()
+}
+
+/// A repeatable order without a pattern.
+fn shuffled(step: u64, modulus: u64) -> u64 {
+    step.wrapping_mul(6_364_136_223_846_793_005).rotate_left(29) % modulus
+}
+
+#[test]
+fn the_log_stays_below_twice_what_is_live_and_two_segments() {
+    for (keys, value_bytes) in [(1, 10), (10, 100), (200, 100), (40, 3000), (1000, 10)] {
+        let files = MemoryFiles::default();
+        let (mut store, _) = open_with(&files, small());
+        let mut model = BTreeMap::new();
+        let value = "x".repeat(value_bytes);
+        // What one line takes, at most.
+        let line_bytes = value_bytes as u64 + 100;
+        for step in 0..(20 * keys).max(2000) {
+            let key = format!("key-{}", shuffled(step, keys));
+            let version = step + 1;
+            put(&mut store, &key, &quoted(&format!("{version}{value}")));
+            model.insert(key, version);
+            let live = model.len() as u64 * line_bytes;
+            let bound = 2 * live + 2 * SEGMENT_BYTES + 5 * line_bytes;
+            let found = log_bytes(&files);
+            assert!(
+                found <= bound,
+                "{keys} keys, step {step}: {found} > {bound}"
+            );
+        }
+        assert!(store.damage().is_none());
+        let (mut store, report) = open_with(&files, small());
+        assert_eq!(report.keys, model.len());
+        for (key, version) in &model {
+            let reply = say(&mut store, &get_event(key));
+            let expected = format!(
+                r#"{{"status":"ok","key":"{key}","value":"{version}{value}","version":{version}}}"#
+            );
+            assert_eq!(reply, expected);
+        }
+    }
+}
+
+#[test]
+fn what_is_deleted_leaves_for_good() {
+    let files = MemoryFiles::default();
+    let (mut store, _) = open_with(&files, small());
+    put(&mut store, "kept", "1");
+    for round in 0..1000 {
+        put(
+            &mut store,
+            &format!("gone-{round}"),
+            &quoted(&"x".repeat(60)),
+        );
+        say(
+            &mut store,
+            &format!(r#"{{"type":"delete","key":"gone-{round}"}}"#),
+        );
+        assert!(log_bytes(&files) <= 2 * SEGMENT_BYTES + 1000, "{round}");
+        if round % 97 == 0 {
+            store = open_with(&files, small()).0;
+        }
+    }
+    let (mut store, report) = open_with(&files, small());
+    assert_eq!(report.keys, 1);
+    assert_eq!(get(&mut store, "kept").as_deref(), Ok("1"));
+    let names = files.list().unwrap();
+    assert!(!names.contains(&"00000001.jsonl".to_owned()), "{names:?}");
+}
+
+#[test]
+fn content_is_kept_once_and_whole() {
+    let files = MemoryFiles::default();
+    let (mut store, _) = open_with(&files, small());
+    let mut hashes = Vec::new();
+    for number in 0..20 {
+        let reply = say(
+            &mut store,
+            &format!(r#"{{"type":"store_content","content":[{number}]}}"#),
+        );
+        let start = reply.find("\"hash\":\"").unwrap() + 8;
+        hashes.push(reply[start..start + 40].to_owned());
+    }
+    for step in 0..2000 {
+        put(&mut store, "k", &step.to_string());
+        let again = format!(r#"{{"type":"store_content","content":[{}]}}"#, step % 20);
+        assert!(say(&mut store, &again).contains("\"created\":false"));
+    }
+    let (mut store, report) = open_with(&files, small());
+    assert_eq!((report.keys, report.contents), (1, 20));
+    for (number, hash) in hashes.iter().enumerate() {
+        let reply = say(
+            &mut store,
+            &format!(r#"{{"type":"get_content","hash":"{hash}"}}"#),
+        );
+        assert!(
+            reply.contains(&format!("\"content\":[{number}]")),
+            "{reply}"
+        );
+    }
+}
+
+#[test]
+fn damage_in_the_oldest_segment_is_not_copied_and_its_file_stays() {
+    let files = MemoryFiles::default();
+    let (mut store, _) = open_with(&files, small());
+    put(&mut store, "first", "\"needle\"");
+    fill(&mut store, 22);
+    assert!(files.exists("00000002.jsonl").unwrap());
+    let first = bytes_of(&files, "00000001.jsonl");
+    let place = String::from_utf8_lossy(&first).find("needle").unwrap();
+    let mut damaged = first.clone();
+    damaged[place] ^= 1;
+    replace(&files, "00000001.jsonl", &damaged);
+    fill(&mut store, 2000);
+    let damage = store.damage().expect("it was met");
+    assert_eq!((damage.file.as_str(), damage.line), ("00000001.jsonl", 2));
+    assert_eq!(get(&mut store, "first"), Err("corrupt".to_owned()));
+    assert!(bytes_of(&files, "00000001.jsonl") == damaged);
+    // Made whole again, it is compacted like any other.
+    replace(&files, "00000001.jsonl", &first);
+    let (mut store, _) = open_with(&files, small());
+    fill(&mut store, 2000);
+    assert_eq!(get(&mut store, "first").as_deref(), Ok("\"needle\""));
+    assert!(!files.exists("00000001.jsonl").unwrap());
+}
+
+fn fill(store: &mut Store<MemoryFiles>, count: u64) {
+    for step in 0..count {
+        put(store, &format!("k{}", step % 10), &quoted(&"x".repeat(150)));
+    }
+}
+
+#[test]
+fn a_log_of_many_small_segments_is_drawn_together() {
+    let files = MemoryFiles::default();
+    for number in 0..1500 {
+        let (mut store, _) = open_with(&files, Options::default());
+        put(
+            &mut store,
+            &format!("k{}", number % 150),
+            &number.to_string(),
+        );
+    }
+    let (_, report) = open_with(&files, Options::default());
+    assert_eq!(report.keys, 150);
+    assert!(report.segments <= 70, "{}", report.segments);
+    assert!(files.list().unwrap().len() <= 70);
+}
+
+#[test]
+fn an_owner_whose_segments_were_compacted_away_acknowledges_nothing() {
+    let files = MemoryFiles::default();
+    let (mut first, _) = open_with(&files, small());
+    put(&mut first, "a", "1");
+    let (mut second, _) = open_with(&files, small());
+    fill(&mut second, 2000);
+    for gone in ["00000001.jsonl", "00000002.jsonl"] {
+        assert!(!files.exists(gone).unwrap());
+    }
+    // Neither its own number nor the next one is there any more.
+    let (replies, _) = say_all(&mut first, &[&get_event("a")]);
+    assert_ne!(code_in(&replies[0]), "ok");
+    let full = "x".repeat(5000);
+    let (mut third, _) = open_with(&files, small());
+    put(&mut third, "b", &quoted(&full));
+    // One that has to begin a new segment, under a number that is free again.
+    let files = MemoryFiles::default();
+    let (mut first, _) = open_with(&files, small());
+    put(&mut first, "a", &quoted(&full));
+    let (mut second, _) = open_with(&files, small());
+    fill(&mut second, 2000);
+    let (replies, _) = say_all(&mut first, &[&put_event("a", "2")]);
+    assert_eq!(code_in(&replies[0]), "unavailable");
+    let (mut last, _) = open_with(&files, small());
+    assert_eq!(get(&mut last, "a"), Ok(quoted(&full)));
+}
