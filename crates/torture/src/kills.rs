@@ -6,10 +6,11 @@
 //! and the events but not the moment: run it again with more kills.
 
 use crate::connection::{Connection, Front};
-use crate::event::{Event, Reply};
+use crate::event::Event;
 use crate::failure::{Failure, ensure};
 use crate::ground::{Ground, Settings};
-use crate::server::{Ready, Server};
+use crate::metrics::restarts;
+use crate::server::{PATIENCE, Ready, Server};
 use crate::workload::{Client, Crowd, audit};
 use fastrand::Rng;
 use std::path::Path;
@@ -96,6 +97,7 @@ pub fn servers(binary: &Path, folder: &Path, kills: u32, seed: u64) -> Result<Su
 fn settings(rng: &mut Rng) -> Settings {
     Settings::segments(rng.u64(16 << 10..512 << 10))
         .store("cache_bytes_max", [0, 64 << 10, 16 << 20][rng.usize(0..3)])
+        .store("checkpoint_interval_bytes", rng.u64(8 << 10..256 << 10))
 }
 
 fn any_front(rng: &mut Rng) -> Front {
@@ -110,65 +112,70 @@ fn kill_early(ground: &Ground, rng: &mut Rng) -> Result<(), Failure> {
 }
 
 /// The memory that a guest may have where it is to run out of it.
-const MEMORY_BYTES_MAX: u64 = 40 << 20;
-/// A value that it can't take with so much memory, though the fronts can.
+const MEMORY_BYTES_MAX: u64 = 24 << 20;
+/// A value that it can take in with so much memory, but not write.
 const POISON_BYTES: usize = 15 << 20;
 
 /// Lets the guest of a living server die, again and again, under its clients:
-/// of memory for every other blow, of time for the rest.
+/// half the times of memory, then of time.
 ///
 /// # Errors
 /// What does not fit the ledgers; the folder is left as it was found.
 pub fn guests(binary: &Path, folder: &Path, kills: u32, seed: u64) -> Result<Summary, Failure> {
     let mut rng = Rng::with_seed(seed);
     let mut summary = Summary::default();
-    for (death, share) in [
-        (Death::Memory, kills.div_ceil(2)),
-        (Death::Time, kills / 2),
+    for (limit, share) in [
+        (("memory_bytes_max", MEMORY_BYTES_MAX), kills.div_ceil(2)),
+        (("handle_timeout_ms", 1), kills / 2),
     ] {
-        let restless = settings(&mut rng)
+        let deadly = settings(&mut rng)
             .runtime("restarts_max", 1_000_000)
-            .runtime("restarts_window_ms", 1);
-        let deadly = match death {
-            Death::Memory => restless.clone().runtime("memory_bytes_max", MEMORY_BYTES_MAX),
-            Death::Time => restless.clone().runtime("handle_timeout_ms", 2),
-        };
+            .runtime("restarts_window_ms", 1)
+            .runtime(limit.0, limit.1);
         let ground = Ground::new(binary, folder, &deadly)?;
-        let clients = Client::many(CLIENTS, rng.u64(..));
+        let mut clients = Client::many(CLIENTS + 1, rng.u64(..));
+        let poisoner = clients.pop().unwrap_or_else(|| Client::many(1, 0).remove(0));
         let (server, ready) = Server::start(&ground)?;
         let crowd = Crowd::start(clients, &ready);
-        let killed = kill_guests(&ready, death, u64::from(share));
-        // What was found in the meantime comes first.
-        let ended = if killed.is_ok() {
-            crowd.end()
-        } else {
-            server.kill()?;
-            crowd.end()?;
-            return Err(killed.err().unwrap_or_else(|| Failure::new("")));
-        };
-        let mut clients = ended?;
+        let killed = kill_guests(&ready, poisoner, u64::from(share));
+        let mut clients = crowd.end()?;
+        let (poisoner, killed) = killed?;
+        clients.push(poisoner);
         server.kill()?;
         ground.set(&Settings::default())?;
         let (_server, ready) = Server::start(&ground)?;
-        let mut poisons = Connection::open(Front::Tcp, &ready)?;
-        if poisons.ask(&poison_key())? != Reply::NotFound {
-            poisons.ask(&Event::Delete {
-                key: POISON_KEY.to_owned(),
-            })?;
-        }
-        let ready = Ready {
-            keys: clients.iter().map(|client| client.ledger.keys_count()).sum(),
-            ..ready
-        };
         audit(&mut clients, &ready, any_front(&mut rng))?;
-        summary.add(Summary::of(killed?, &clients));
+        summary.add(Summary::of(killed, &clients));
         ground.remove()?;
     }
     Ok(summary)
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Death {
-    Memory,
-    Time,
+/// Has one client write a value too large for the guest, until it has died often
+/// enough, of this or of anything else.
+fn kill_guests(ready: &Ready, mut poisoner: Client, kills: u64) -> Result<(Client, u64), Failure> {
+    let poison = Event::Put {
+        key: "poison".to_owned(),
+        value: format!("\"{}\"", "x".repeat(POISON_BYTES)),
+    };
+    let question = Event::Get {
+        key: "poison".to_owned(),
+    };
+    let mut connection = Connection::open(Front::Tcp, ready)?;
+    let given_up = Instant::now() + PATIENCE + Duration::from_secs(kills);
+    loop {
+        let killed = restarts(ready)?;
+        if killed >= kills {
+            return Ok((poisoner, killed));
+        }
+        ensure(Instant::now() < given_up, || {
+            format!("of {kills} guests, only {killed} have died")
+        })?;
+        let reply = connection.ask(&poison)?;
+        poisoner.ledger.enter(&poison, Some(&reply))?;
+        while !poisoner.ledger.unsettled().is_empty() {
+            let reply = connection.ask(&question)?;
+            poisoner.ledger.enter(&question, Some(&reply))?;
+        }
+    }
 }
