@@ -2,6 +2,7 @@
 //! trackers of other stores are full of, done on purpose. `make torture` runs
 //! them for long; the tests of `kv-actor` run each of them shortly.
 
+pub mod bits;
 pub mod connection;
 pub mod event;
 pub mod failure;
