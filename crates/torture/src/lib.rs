@@ -3,15 +3,19 @@
 //! them for long; the tests of `kv-actor` run each of them shortly.
 
 pub mod bits;
+pub mod builds;
+pub mod clocks;
 pub mod connection;
 pub mod event;
 pub mod failure;
+pub mod full_disk;
 pub mod ground;
 pub mod history;
 pub mod kills;
 pub mod ledger;
 pub mod linearizability;
 pub mod metrics;
+pub mod races;
 pub mod server;
 pub mod workload;
 

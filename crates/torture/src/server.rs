@@ -8,7 +8,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long anything may take before it counts as hanging. No limit on speed.
@@ -22,6 +23,7 @@ pub struct Ready {
     /// The HTTP front's.
     pub http: SocketAddr,
     /// The Unix socket.
+    #[serde(default)]
     pub unix: PathBuf,
     /// The keys that have a value.
     pub keys: usize,
@@ -35,6 +37,8 @@ pub struct Server {
     process: Child,
     /// The ready line, once it was printed; closed where the server ended first.
     announced: Receiver<Ready>,
+    /// Copies its log, and returns its last line.
+    words: Option<JoinHandle<String>>,
 }
 
 impl Server {
@@ -43,8 +47,7 @@ impl Server {
     /// # Errors
     /// Where it ends before; what it has logged is in the error.
     pub fn start(ground: &Ground) -> Result<(Self, Ready), Failure> {
-        let server = Self::spawn(ground)?;
-        server.ready(ground)
+        Self::spawn(ground)?.ready()
     }
 
     /// Starts a server that may use only so many file descriptors.
@@ -55,8 +58,7 @@ impl Server {
         let mut command = Command::new("sh");
         let script = format!("ulimit -n {count}; exec \"$0\" \"$@\"");
         command.args(["-c", &script]).arg(&ground.binary);
-        let server = Self::run(command, ground)?;
-        server.ready(ground)
+        Self::run(command, ground, true)?.ready()
     }
 
     /// Starts a server and does not wait.
@@ -64,14 +66,24 @@ impl Server {
     /// # Errors
     /// Where the binary can't be run.
     pub fn spawn(ground: &Ground) -> Result<Self, Failure> {
-        Self::run(Command::new(&ground.binary), ground)
+        Self::run(Command::new(&ground.binary), ground, true)
     }
 
-    fn run(mut command: Command, ground: &Ground) -> Result<Self, Failure> {
+    /// As [`Server::spawn`], without a Unix socket: that can have one owner, too.
+    ///
+    /// # Errors
+    /// Where the binary can't be run.
+    pub fn spawn_without_socket(ground: &Ground) -> Result<Self, Failure> {
+        Self::run(Command::new(&ground.binary), ground, false)
+    }
+
+    fn run(mut command: Command, ground: &Ground, unix: bool) -> Result<Self, Failure> {
         let any = "127.0.0.1:0";
+        command.args(["serve", "--lines", any, "--http", any]);
+        if unix {
+            command.arg("--unix").arg(ground.socket());
+        }
         let mut process = command
-            .args(["serve", "--lines", any, "--http", any, "--unix"])
-            .arg(ground.socket())
             .arg("--manifest")
             .arg(ground.manifest())
             .arg("--data")
@@ -85,25 +97,27 @@ impl Server {
             .append(true)
             .create(true)
             .open(ground.log())?;
-        std::thread::spawn(move || {
-            stderr.map(|stderr| {
-                copy(stderr, &mut log, |ready| {
-                    // Whoever has stopped waiting needs no answer.
-                    announce.send(ready).unwrap_or_default();
-                })
-            })
+        let words = std::thread::spawn(move || {
+            stderr.map_or_else(String::new, |stderr| copy(stderr, &mut log, &announce))
         });
-        Ok(Self { process, announced })
+        Ok(Self {
+            process,
+            announced,
+            words: Some(words),
+        })
     }
 
-    fn ready(mut self, ground: &Ground) -> Result<(Self, Ready), Failure> {
+    /// Waits until it can answer.
+    ///
+    /// # Errors
+    /// Where it ends before; what it has logged is in the error.
+    pub fn ready(mut self) -> Result<(Self, Ready), Failure> {
         match self.announced.recv_timeout(PATIENCE) {
             Ok(ready) => Ok((self, ready)),
             Err(RecvTimeoutError::Timeout) => Err(Failure::new("the server does not begin")),
             Err(RecvTimeoutError::Disconnected) => {
                 let status = self.process.wait()?;
-                let log = std::fs::read_to_string(ground.log())?;
-                let last = log.lines().last().unwrap_or_default();
+                let last = self.last_words();
                 Err(Failure::new(format!("the server ended, {status}: {last}")))
             }
         }
@@ -113,6 +127,12 @@ impl Server {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// The last line that it has logged, once it has ended.
+    pub fn last_words(&mut self) -> String {
+        let words = self.words.take().map(JoinHandle::join);
+        words.and_then(Result::ok).unwrap_or_default()
     }
 
     /// SIGKILL: no chance to tidy up.
@@ -170,11 +190,16 @@ impl Drop for Server {
 }
 
 /// Copies what a server logs, and picks out the line that says it can answer.
-fn copy(stderr: ChildStderr, log: &mut File, mut announce: impl FnMut(Ready)) {
+fn copy(stderr: ChildStderr, log: &mut File, announce: &Sender<Ready>) -> String {
+    let mut last = String::new();
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        // The log may lie on the disk that is being filled.
         writeln!(log, "{line}").unwrap_or_default();
         if let Ok(ready) = serde_json::from_str(&line) {
-            announce(ready);
+            // Whoever has stopped waiting needs no answer.
+            announce.send(ready).unwrap_or_default();
         }
+        last = line;
     }
+    last
 }
