@@ -44,7 +44,7 @@ fn the_component_needs_files_alone_and_offers_the_actor() {
         exports,
         [(
             "ntwk:actor/actor@0.1.0".to_owned(),
-            vec!["init".to_owned(), "handle".to_owned()]
+            ["init", "handle", "stop"].map(str::to_owned).to_vec()
         )]
     );
 }

@@ -2,7 +2,11 @@
 
 use super::*;
 
-const SETTINGS: [&str; 2] = ["cache_bytes_max", "segment_bytes_max"];
+const SETTINGS: [&str; 3] = [
+    "cache_bytes_max",
+    "segment_bytes_max",
+    "checkpoint_interval_bytes",
+];
 
 fn parse(text: &str) -> Result<Manifest, ManifestError> {
     Manifest::parse(text, Path::new("/etc/kv/actor.toml"), &SETTINGS)
