@@ -4,7 +4,7 @@
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help toolchain component build run lint test bench deny
+.PHONY: help toolchain component build run lint test bench deny torture
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -39,3 +39,6 @@ bench: build ## figures of the store, beside those of redis-server
 deny: toolchain ## checks the licences and sources of the dependencies
 	cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
 	cargo deny check bans licenses sources
+
+torture: build ## kills, full disks, damaged files, races: KILLS=, SEED=, ONLY=, TEN_MILLION=1
+	cargo run --release --locked --package kv-torture

@@ -12,6 +12,7 @@ use kv_engine::files::memory::MemoryFiles;
 use kv_engine::files::{Access, File, Files};
 use kv_engine::{OpenError, Outcome, Report, Store};
 use original::Original;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{available_parallelism, spawn};
 
@@ -51,6 +52,16 @@ pub struct Summary {
     pub refused: u64,
     /// Those that gave the right data, but for a value that is `corrupt`.
     pub corrupt: u64,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{} openings: {} whole, {} without the end, {} refused, {} with a corrupt value",
+            self.openings, self.whole, self.shorter, self.refused, self.corrupt
+        )
+    }
 }
 
 /// Damages a directory in every possible way, one after the other, or in so many

@@ -2,7 +2,9 @@
 //! socket and the log of every server that ran there.
 
 use crate::failure::Failure;
+use crate::server::NOBODY;
 use std::fmt::Write;
+use std::os::unix::fs::lchown;
 use std::path::{Path, PathBuf};
 
 /// The settings of a manifest that tortures vary; what is not set has its default.
@@ -131,6 +133,42 @@ impl Ground {
         }
         paths.sort();
         Ok(paths)
+    }
+
+    /// A checkpoint, where there is one.
+    ///
+    /// # Errors
+    /// Where the directory can't be read.
+    pub fn checkpoint(&self) -> Result<Option<PathBuf>, Failure> {
+        for entry in std::fs::read_dir(self.data())? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with("checkpoint-") && name.ends_with(".jsonl") {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives everything to the user who owns nothing else, and the binary with
+    /// it: that user may not be allowed to where it lies.
+    ///
+    /// # Errors
+    /// Where this process may not.
+    pub fn give_away(&mut self) -> Result<(), Failure> {
+        let binary = self.folder.join("kv-actor");
+        std::fs::copy(&self.binary, &binary)?;
+        self.binary = binary;
+        let mut paths = vec![self.folder.clone(), self.data()];
+        for folder in [self.folder.clone(), self.data()] {
+            for entry in std::fs::read_dir(folder)? {
+                paths.push(entry?.path());
+            }
+        }
+        for path in paths {
+            lchown(path, Some(NOBODY), Some(NOBODY))?;
+        }
+        Ok(())
     }
 
     /// Removes the folder, as is due once nothing was found in it.

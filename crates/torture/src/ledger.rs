@@ -31,9 +31,9 @@ pub struct Ledger {
     version: u64,
     /// How many changes were acknowledged.
     pub acknowledged: u64,
-    /// How many changes turned out to be done that were not acknowledged.
+    /// How many keys were found to be changed without an acknowledgement.
     pub done_unacknowledged: u64,
-    /// How many of those that were not acknowledged were not done.
+    /// How many keys were found to be as before, though a change was sent.
     pub not_done: u64,
 }
 
@@ -130,16 +130,14 @@ impl Ledger {
     /// Where an answer can't be true.
     pub fn audit(&mut self, questions: &[Event], answers: &[Reply]) -> Result<(), Failure> {
         let done = (0..=self.unsettled.len()).find(|done| self.fits(*done, questions, answers));
-        let Some(done) = done else {
+        if done.is_none() {
             // A single wrong answer is shown as such.
             self.enter_all(questions, answers)?;
             return Err(Failure::new(format!(
                 "of the changes that were not acknowledged, some are done and some before them are not: {:?} {answers:?}",
                 self.unsettled.iter().map(Event::line).collect::<Vec<_>>()
             )));
-        };
-        self.done_unacknowledged += done as u64;
-        self.not_done += (self.unsettled.len() - done) as u64;
+        }
         self.enter_all(questions, answers)?;
         self.unsettled.clear();
         Ok(())
@@ -255,6 +253,13 @@ impl Ledger {
             )
         })?;
         self.version = self.version.max(version(&seen));
+        if self.possible(key).nth(1).is_some() {
+            if seen == known {
+                self.not_done += 1;
+            } else {
+                self.done_unacknowledged += 1;
+            }
+        }
         self.settle(key, seen);
         Ok(())
     }

@@ -14,9 +14,12 @@ pub mod history;
 pub mod kills;
 pub mod ledger;
 pub mod linearizability;
+pub mod meddling;
 pub mod metrics;
 pub mod races;
 pub mod server;
+pub mod strangers;
+pub mod ten_million;
 pub mod workload;
 
 pub use failure::Failure;

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -14,6 +15,9 @@ use std::time::{Duration, Instant};
 
 /// How long anything may take before it counts as hanging. No limit on speed.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The user who owns nothing.
+pub const NOBODY: u32 = 65534;
 
 /// What a server announces once it can answer.
 #[derive(Clone, Debug, Deserialize)]
@@ -58,6 +62,16 @@ impl Server {
         let mut command = Command::new("sh");
         let script = format!("ulimit -n {count}; exec \"$0\" \"$@\"");
         command.args(["-c", &script]).arg(&ground.binary);
+        Self::run(command, ground, true)?.ready()
+    }
+
+    /// Starts a server as a user who owns nothing else.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_as_nobody(ground: &Ground) -> Result<(Self, Ready), Failure> {
+        let mut command = Command::new(&ground.binary);
+        command.uid(NOBODY).gid(NOBODY);
         Self::run(command, ground, true)?.ready()
     }
 
