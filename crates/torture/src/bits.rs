@@ -183,7 +183,9 @@ fn judge(original: &Original, files: &MemoryFiles, damage: &Damage) -> Result<Ve
         format!("acknowledged changes are missing: {report:?}")
     })?;
     let torn_elsewhere = !report.torn.is_empty() && !original.may_be_shorter(damage);
-    ensure(!torn_elsewhere, || format!("what is durable was cut off: {report:?}"))?;
+    ensure(!torn_elsewhere, || {
+        format!("what is durable was cut off: {report:?}")
+    })?;
     let corrupt = read_all(original, &mut store, &report)?;
     let corrupt_max = match damage {
         _ if !original.is_segment(damage.file()) => 0,
@@ -216,14 +218,23 @@ fn read_all(
     let expected = original.at(report.version)?;
     let counts = (report.keys, report.contents);
     ensure(counts == expected.counts, || {
-        format!("{report:?}, where {:?} keys and contents were", expected.counts)
+        format!(
+            "{report:?}, where {:?} keys and contents were",
+            expected.counts
+        )
     })?;
     let mut replies = Vec::new();
     let outcome = store.handle(&original.questions, 0, &mut replies);
-    ensure(outcome == Outcome::Serving, || "reading ended it".to_owned())?;
+    ensure(outcome == Outcome::Serving, || {
+        "reading ended it".to_owned()
+    })?;
     let replies: Vec<_> = replies.split_inclusive(|byte| *byte == b'\n').collect();
     ensure(replies.len() == expected.replies.len(), || {
-        format!("{} replies to {} questions", replies.len(), expected.replies.len())
+        format!(
+            "{} replies to {} questions",
+            replies.len(),
+            expected.replies.len()
+        )
     })?;
     let mut corrupt = 0;
     for (reply, expected) in replies.iter().zip(&expected.replies) {
@@ -253,18 +264,22 @@ fn go_on(original: &Original, damage: &Damage, report: &Report) -> Result<(), Fa
     let outcome = store.handle(original.further_write(), 0, &mut replies);
     let written = format!("\"version\":{}}}\n", report.version + 1);
     let reply = String::from_utf8_lossy(&replies);
-    ensure(outcome == Outcome::Serving && reply.ends_with(&written), || {
-        format!("a further write was answered {reply}")
-    })?;
+    ensure(
+        outcome == Outcome::Serving && reply.ends_with(&written),
+        || format!("a further write was answered {reply}"),
+    )?;
     let (mut store, again) = open()?;
-    ensure(again.version == report.version + 1 && again.torn.is_empty(), || {
-        format!("{again:?} after {report:?} and one write")
-    })?;
+    ensure(
+        again.version == report.version + 1 && again.torn.is_empty(),
+        || format!("{again:?} after {report:?} and one write"),
+    )?;
     let before = Report {
         keys: again.keys - 1,
         version: report.version,
         ..again
     };
     let corrupt = read_all(original, &mut store, &before)?;
-    ensure(corrupt == 0, || "a further write has made values corrupt".to_owned())
+    ensure(corrupt == 0, || {
+        "a further write has made values corrupt".to_owned()
+    })
 }

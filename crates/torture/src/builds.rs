@@ -71,7 +71,9 @@ fn read_natively(ground: &Ground, questions: &[Event], turn: u32) -> Result<Stri
     for event in [&put].into_iter().chain(questions).chain([&own]) {
         let mut replies = Vec::new();
         let outcome = store.handle(event.line().as_bytes(), 0, &mut replies);
-        ensure(outcome == Outcome::Serving, || "the store has ended".to_owned())?;
+        ensure(outcome == Outcome::Serving, || {
+            "the store has ended".to_owned()
+        })?;
         let reply = event.read_reply(&String::from_utf8_lossy(&replies))?;
         if *event != put {
             answers.push(reply);

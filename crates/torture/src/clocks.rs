@@ -62,13 +62,15 @@ fn replies(
             events += &match rng.u32(0..5) {
                 0 => format!("{{\"type\":\"delete\",\"key\":\"{key}\"}}\n"),
                 1 => format!("{{\"type\":\"get\",\"key\":\"{key}\"}}\n"),
-                _ => format!(
-                    "{{\"type\":\"put\",\"key\":\"{key}\",\"value\":[{batch},{number}]}}\n"
-                ),
+                _ => {
+                    format!("{{\"type\":\"put\",\"key\":\"{key}\",\"value\":[{batch},{number}]}}\n")
+                }
             };
         }
         let outcome = store.handle(events.as_bytes(), time_ms(&mut clock), &mut replies);
-        ensure(outcome == Outcome::Serving, || "the store has ended".to_owned())?;
+        ensure(outcome == Outcome::Serving, || {
+            "the store has ended".to_owned()
+        })?;
         if rng.u32(0..10) == 0 {
             drop(store);
             store = open()?;
@@ -80,6 +82,8 @@ fn replies(
         .map(|key| format!("{{\"type\":\"get\",\"key\":\"{key}\"}}\n"))
         .collect();
     let outcome = open()?.handle(questions.as_bytes(), 0, &mut replies);
-    ensure(outcome == Outcome::Serving, || "the store has ended".to_owned())?;
+    ensure(outcome == Outcome::Serving, || {
+        "the store has ended".to_owned()
+    })?;
     Ok(replies)
 }

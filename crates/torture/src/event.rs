@@ -92,10 +92,7 @@ impl Event {
     pub fn line(&self) -> String {
         match self {
             Self::Put { key, value } => {
-                format!(
-                    r#"{{"type":"put","key":{},"value":{value}}}"#,
-                    quoted(key)
-                )
+                format!(r#"{{"type":"put","key":{},"value":{value}}}"#, quoted(key))
             }
             Self::Get { key } => format!(r#"{{"type":"get","key":{}}}"#, quoted(key)),
             Self::Delete { key } => format!(r#"{{"type":"delete","key":{}}}"#, quoted(key)),

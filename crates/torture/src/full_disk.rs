@@ -60,7 +60,9 @@ pub fn run(binary: &Path, folder: &Path, times: u32, seed: u64) -> Result<Option
     let disk = match Disk::mount(folder) {
         Ok(disk) => disk,
         Err(reason) => {
-            eprintln!("torture: SKIPPED: a real full disk needs a mount, which was refused: {reason}");
+            eprintln!(
+                "torture: SKIPPED: a real full disk needs a mount, which was refused: {reason}"
+            );
             return Ok(None);
         }
     };
@@ -99,7 +101,12 @@ pub fn run(binary: &Path, folder: &Path, times: u32, seed: u64) -> Result<Option
     clients.push(probe.client);
     let (_server, ready) = Server::start(&ground)?;
     audit(&mut clients, &ready, Front::Ndjson)?;
-    Ok(Some(clients.iter().map(|client| client.ledger.acknowledged).sum()))
+    Ok(Some(
+        clients
+            .iter()
+            .map(|client| client.ledger.acknowledged)
+            .sum(),
+    ))
 }
 
 /// Writes until not one byte more is taken.

@@ -152,7 +152,9 @@ pub fn guests(binary: &Path, folder: &Path, kills: u32, seed: u64) -> Result<Sum
             .runtime(limit.0, limit.1);
         let ground = Ground::new(binary, folder, &deadly)?;
         let mut clients = Client::many(CLIENTS + 1, rng.u64(..));
-        let poisoner = clients.pop().unwrap_or_else(|| Client::many(1, 0).remove(0));
+        let poisoner = clients
+            .pop()
+            .unwrap_or_else(|| Client::many(1, 0).remove(0));
         let (server, ready) = Server::start(&ground)?;
         let crowd = Crowd::start(clients, &ready);
         let killed = kill_guests(&ready, poisoner, u64::from(share));

@@ -51,7 +51,9 @@ impl Ledger {
         };
         match (event, reply) {
             (_, None) => self.leave_open(event),
-            (_, Some(Reply::Refused { code, .. })) if code == "unavailable" || code == "storage" => {
+            (_, Some(Reply::Refused { code, .. }))
+                if code == "unavailable" || code == "storage" =>
+            {
                 self.leave_open(event);
             }
             (Event::Put { key, value }, Some(Reply::Put { version })) => {
@@ -227,11 +229,14 @@ impl Ledger {
     /// made of it.
     fn possible(&self, key: &str) -> impl Iterator<Item = Option<&str>> {
         let known = self.keys.get(key).and_then(Option::as_ref);
-        let changes = self.unsettled.iter().filter_map(move |change| match change {
-            Event::Put { key: of, value } if of == key => Some(Some(&**value)),
-            Event::Delete { key: of } if of == key => Some(None),
-            _ => None,
-        });
+        let changes = self
+            .unsettled
+            .iter()
+            .filter_map(move |change| match change {
+                Event::Put { key: of, value } if of == key => Some(Some(&**value)),
+                Event::Delete { key: of } if of == key => Some(None),
+                _ => None,
+            });
         std::iter::once(known.map(|stored| &*stored.value)).chain(changes)
     }
 
@@ -286,3 +291,6 @@ impl Ledger {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

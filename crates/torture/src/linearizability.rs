@@ -116,7 +116,10 @@ pub fn check(history: &[Operation]) -> Verdict {
     let mut operations: Vec<&Operation> = history.iter().collect();
     operations.sort_by_key(|operation| operation.called);
     let mut search = Search {
-        left: operations.iter().filter(|done| done.returned.is_some()).count(),
+        left: operations
+            .iter()
+            .filter(|done| done.returned.is_some())
+            .count(),
         done: vec![0; operations.len().div_ceil(64)],
         operations,
         seen: HashSet::new(),

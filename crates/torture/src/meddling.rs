@@ -136,7 +136,9 @@ fn attempt(ground: &Ground, meddling: Meddling) -> Result<Outcome, Failure> {
         other => return Err(Failure::new(format!("a put was answered {other:?}"))),
     };
     reads_are_right(&mut connection)?;
-    ensure(server.ended()?.is_none(), || "the server has ended".to_owned())?;
+    ensure(server.ended()?.is_none(), || {
+        "the server has ended".to_owned()
+    })?;
     server.kill()?;
     if meddling == Meddling::MoveDirectory {
         fs::rename(away(ground), ground.data())?;
@@ -210,7 +212,10 @@ pub fn descriptors(binary: &Path, folder: &Path, seed: u64) -> Result<u64, Failu
         ..ready
     };
     crate::workload::audit(&mut clients, &ready, Front::Tcp)?;
-    let acknowledged = clients.iter().map(|client| client.ledger.acknowledged).sum();
+    let acknowledged = clients
+        .iter()
+        .map(|client| client.ledger.acknowledged)
+        .sum();
     ensure(acknowledged > 0, || "nothing was acknowledged".to_owned())?;
     Ok(acknowledged)
 }

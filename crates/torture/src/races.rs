@@ -125,14 +125,18 @@ fn race(ground: &Ground, count: usize, rng: &mut Rng, race: u32) -> Result<(), F
     let winner = racers.pop();
     let mut winner = winner.ok_or_else(|| Failure::new("nobody has won"))?;
     if let Some(code) = winner.ended()? {
-        return Err(Failure::new(format!("the last one has ended too: {code:?}")));
+        return Err(Failure::new(format!(
+            "the last one has ended too: {code:?}"
+        )));
     }
     winner.write(race)
 }
 
 /// Who lost must have said why.
 fn loser(racer: &mut Racer, code: Option<i32>) -> Result<(), Failure> {
-    ensure(code == Some(OWNED), || format!("one has ended with {code:?}"))?;
+    ensure(code == Some(OWNED), || {
+        format!("one has ended with {code:?}")
+    })?;
     let message = match racer {
         Racer::Server(server) => server.last_words(),
         Racer::Command(command) => {

@@ -26,7 +26,9 @@ pub fn run(binary: &Path, folder: &Path, keys: u64) -> Result<(), Failure> {
         .store("cache_bytes_max", 16 << 20);
     let ground = Ground::new(binary, folder, &settings)?;
     let (server, ready) = Server::start(&ground)?;
-    timed("load", keys, || each(&ready, keys, &|key| put(key, 0), None))?;
+    timed("load", keys, || {
+        each(&ready, keys, &|key| put(key, 0), None)
+    })?;
     report(&ground, &server, keys)?;
     server.kill()?;
     let (server, ready) = timed("restart after SIGKILL", keys, || Server::start(&ground))?;
@@ -36,7 +38,9 @@ pub fn run(binary: &Path, folder: &Path, keys: u64) -> Result<(), Failure> {
     // Twice over for every second key: most of what was loaded is dead then.
     for round in 1..=2 {
         let odd = |key| put(2 * key + 1, round);
-        timed("overwrite half", keys / 2, || each(&ready, keys / 2, &odd, None))?;
+        timed("overwrite half", keys / 2, || {
+            each(&ready, keys / 2, &odd, None)
+        })?;
     }
     report(&ground, &server, keys)?;
     let oldest = ground.segments()?.into_iter().next();
@@ -47,7 +51,9 @@ pub fn run(binary: &Path, folder: &Path, keys: u64) -> Result<(), Failure> {
     server.kill()?;
     let (server, ready) = timed("restart after SIGKILL", keys, || Server::start(&ground))?;
     let value_of = |key: u64| value(key, if key % 2 == 1 { 2 } else { 0 });
-    timed("compare", keys, || each(&ready, keys, &get, Some(&value_of)))?;
+    timed("compare", keys, || {
+        each(&ready, keys, &get, Some(&value_of))
+    })?;
     report(&ground, &server, keys)?;
     server.kill()?;
     ground.remove()
@@ -82,7 +88,12 @@ type Text<'a> = &'a (dyn Fn(u64) -> String + Sync);
 
 /// Sends an event for each number, over several connections, and checks that
 /// each is done, and that it brings the value that it must.
-fn each(ready: &Ready, count: u64, event: Text<'_>, value: Option<Text<'_>>) -> Result<(), Failure> {
+fn each(
+    ready: &Ready,
+    count: u64,
+    event: Text<'_>,
+    value: Option<Text<'_>>,
+) -> Result<(), Failure> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..CONNECTIONS)
             .map(|thread| scope.spawn(move || part(ready, count, thread, event, value)))
@@ -104,7 +115,9 @@ fn part(
 ) -> Result<(), Failure> {
     let mut stream = BufReader::new(TcpStream::connect(ready.lines)?);
     let (mut events, mut reply) = (String::new(), String::new());
-    for window in (thread * WINDOW..count).step_by(usize::try_from(CONNECTIONS * WINDOW).unwrap_or(1)) {
+    for window in
+        (thread * WINDOW..count).step_by(usize::try_from(CONNECTIONS * WINDOW).unwrap_or(1))
+    {
         let numbers = window..count.min(window + WINDOW);
         events.clear();
         for number in numbers.clone() {
@@ -117,7 +130,8 @@ fn part(
             let mut expected = "{\"status\":\"ok\",\"key\":\"key/".to_owned();
             if let Some(value) = value {
                 let value = value(number);
-                write!(expected, "{number:010}\",\"value\":{value},\"version\":").unwrap_or_default();
+                write!(expected, "{number:010}\",\"value\":{value},\"version\":")
+                    .unwrap_or_default();
             }
             ensure(reply.starts_with(&expected), || {
                 format!("{} was answered {reply}", event(number))

@@ -137,7 +137,10 @@ impl Client {
 
     fn content(&mut self) -> String {
         let number = self.rng.usize(0..CONTENTS);
-        format!(r#"{{"content":{number},"filling":"{}"}}"#, "y".repeat(number % 100))
+        format!(
+            r#"{{"content":{number},"filling":"{}"}}"#,
+            "y".repeat(number % 100)
+        )
     }
 }
 
@@ -211,7 +214,10 @@ pub fn audit(clients: &mut [Client], ready: &Ready, front: Front) -> Result<(), 
     for client in &mut *clients {
         let questions = client.ledger.questions();
         let answers: Vec<Reply> = connection.ask_all(&questions)?;
-        let place = format!("the ledger of client {}, audited over {front:?}", client.number);
+        let place = format!(
+            "the ledger of client {}, audited over {front:?}",
+            client.number
+        );
         let audited = client.ledger.audit(&questions, &answers);
         audited.map_err(|failure| failure.at(&place))?;
         keys += client.ledger.keys_count();
