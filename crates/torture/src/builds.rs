@@ -3,7 +3,7 @@
 //! of them wrote it.
 
 use crate::connection::{Connection, Front};
-use crate::event::{Event, Reply};
+use crate::event::{Event, Reply, hexadecimal};
 use crate::failure::{Failure, ensure};
 use crate::ground::{Ground, Settings};
 use crate::server::Server;
@@ -95,6 +95,5 @@ fn state_hash(answers: &[Reply]) -> String {
     for answer in answers {
         hasher.update(format!("{answer:?}\n"));
     }
-    let hash = hasher.finalize();
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&hasher.finalize())
 }

@@ -6,6 +6,7 @@ use crate::failure::{Failure, ensure};
 use fastrand::Rng;
 use kv_engine::files::native::NativeFiles;
 use kv_engine::{Options, Outcome, Store};
+use std::fmt::Write;
 use std::path::Path;
 
 const NOW_MS: u64 = 1_763_890_000_000;
@@ -59,13 +60,14 @@ fn replies(
         let mut events = String::new();
         for number in 0..rng.u32(1..10) {
             let key = rng.u32(0..KEYS);
-            events += &match rng.u32(0..5) {
+            let event = match rng.u32(0..5) {
                 0 => format!("{{\"type\":\"delete\",\"key\":\"{key}\"}}\n"),
                 1 => format!("{{\"type\":\"get\",\"key\":\"{key}\"}}\n"),
                 _ => {
                     format!("{{\"type\":\"put\",\"key\":\"{key}\",\"value\":[{batch},{number}]}}\n")
                 }
             };
+            events.push_str(&event);
         }
         let outcome = store.handle(events.as_bytes(), time_ms(&mut clock), &mut replies);
         ensure(outcome == Outcome::Serving, || {
@@ -78,9 +80,10 @@ fn replies(
     }
     // Everything once more, as it is found by an opening.
     drop(store);
-    let questions: String = (0..KEYS)
-        .map(|key| format!("{{\"type\":\"get\",\"key\":\"{key}\"}}\n"))
-        .collect();
+    let mut questions = String::new();
+    for key in 0..KEYS {
+        writeln!(questions, "{{\"type\":\"get\",\"key\":\"{key}\"}}").unwrap_or_default();
+    }
     let outcome = open()?.handle(questions.as_bytes(), 0, &mut replies);
     ensure(outcome == Outcome::Serving, || {
         "the store has ended".to_owned()

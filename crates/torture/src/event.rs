@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha1_checked::{Digest, Sha1};
+use std::fmt::Write;
 
 /// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,6 +189,15 @@ pub fn quoted(text: &str) -> String {
 /// The hash of content in its canonical form, as `sha1sum` prints it.
 #[must_use]
 pub fn hash(canonical: &str) -> String {
-    let hash = Sha1::digest(canonical.as_bytes());
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha1::digest(canonical.as_bytes()))
+}
+
+/// Bytes as lower-case digits.
+#[must_use]
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    let mut digits = String::new();
+    for byte in bytes {
+        write!(digits, "{byte:02x}").unwrap_or_default();
+    }
+    digits
 }

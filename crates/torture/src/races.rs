@@ -9,7 +9,7 @@ use crate::{connection::Connection, connection::Front, server::Server};
 use fastrand::Rng;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -67,13 +67,12 @@ impl Racer {
         Ok(Self::Command(command))
     }
 
-    /// The exit code, once it has ended.
-    fn ended(&mut self) -> Result<Option<Option<i32>>, Failure> {
-        let status = match self {
-            Self::Server(server) => server.ended()?,
-            Self::Command(command) => command.try_wait()?,
-        };
-        Ok(status.map(|status| status.code()))
+    /// How it has ended, once it has.
+    fn ended(&mut self) -> Result<Option<ExitStatus>, Failure> {
+        match self {
+            Self::Server(server) => server.ended(),
+            Self::Command(command) => Ok(command.try_wait()?),
+        }
     }
 
     /// Has the winner write a key.
@@ -116,7 +115,7 @@ fn race(ground: &Ground, count: usize, rng: &mut Rng, race: u32) -> Result<(), F
         for mut racer in racers {
             match racer.ended()? {
                 None => left.push(racer),
-                Some(code) => loser(&mut racer, code)?,
+                Some(status) => loser(&mut racer, status)?,
             }
         }
         racers = left;
@@ -124,18 +123,18 @@ fn race(ground: &Ground, count: usize, rng: &mut Rng, race: u32) -> Result<(), F
     }
     let winner = racers.pop();
     let mut winner = winner.ok_or_else(|| Failure::new("nobody has won"))?;
-    if let Some(code) = winner.ended()? {
+    if let Some(status) = winner.ended()? {
         return Err(Failure::new(format!(
-            "the last one has ended too: {code:?}"
+            "the last one has ended too: {status}"
         )));
     }
     winner.write(race)
 }
 
 /// Who lost must have said why.
-fn loser(racer: &mut Racer, code: Option<i32>) -> Result<(), Failure> {
-    ensure(code == Some(OWNED), || {
-        format!("one has ended with {code:?}")
+fn loser(racer: &mut Racer, status: ExitStatus) -> Result<(), Failure> {
+    ensure(status.code() == Some(OWNED), || {
+        format!("one has ended, {status}")
     })?;
     let message = match racer {
         Racer::Server(server) => server.last_words(),

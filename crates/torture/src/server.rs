@@ -11,10 +11,10 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long anything may take before it counts as hanging. No limit on speed.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The user who owns nothing.
 pub const NOBODY: u32 = 65534;
@@ -170,28 +170,6 @@ impl Server {
     /// Where the system can't tell.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>, Failure> {
         Ok(self.process.try_wait()?)
-    }
-
-    /// The ready line, where it was printed by now.
-    pub fn announced(&self) -> Option<Ready> {
-        self.announced.try_recv().ok()
-    }
-
-    /// Waits for its end.
-    ///
-    /// # Errors
-    /// Where it does not end.
-    pub fn wait(&mut self) -> Result<ExitStatus, Failure> {
-        let given_up = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.ended()? {
-                return Ok(status);
-            }
-            if Instant::now() > given_up {
-                return Err(Failure::new("the server does not end"));
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
     }
 }
 

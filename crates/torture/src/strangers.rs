@@ -123,11 +123,10 @@ fn attempt(ground: &Ground, thing: Thing, place: Place) -> Result<(), Failure> {
     let kind = fs::symlink_metadata(&path)?.file_type();
     // A hard link is a regular file. One that is empty is a segment that was
     // begun and never written.
-    let served = thing == Thing::HardLink || matches!(place, Place::Stray | Place::Checkpoint);
-    let started = Server::start(ground);
-    match started {
+    let harmless = thing == Thing::HardLink || matches!(place, Place::Stray | Place::Checkpoint);
+    match Server::start(ground) {
         Ok((server, ready)) => {
-            ensure(served, || "the server begins".to_owned())?;
+            ensure(harmless, || "the server begins".to_owned())?;
             compare_and_write(&ready)?;
             server.kill()?;
             let (_server, ready) = Server::start(ground)?;
@@ -136,7 +135,7 @@ fn attempt(ground: &Ground, thing: Thing, place: Place) -> Result<(), Failure> {
         Err(failure) => {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let names_it = failure.to_string().contains(&*name);
-            ensure(!served && names_it, || failure.to_string())?;
+            ensure(!harmless && names_it, || failure.to_string())?;
         }
     }
     // Strays stay what they were. A checkpoint's name may be given anew.

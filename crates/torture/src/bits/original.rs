@@ -9,6 +9,7 @@ use kv_engine::files::{Access, File, FileError, Files};
 use kv_engine::{Options, Outcome, Store};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::rc::Rc;
 
 type Keys = BTreeMap<String, (String, u64)>;
@@ -248,8 +249,8 @@ impl Original {
     pub fn copy(&self) -> Result<MemoryFiles, Failure> {
         let files = MemoryFiles::default();
         for (name, bytes) in &self.files {
-            let mut file = files.create(name).map_err(failed)?;
-            file.write_at(0, bytes).map_err(failed)?;
+            let mut file = files.create(name).map_err(|e| failed(&e))?;
+            file.write_at(0, bytes).map_err(|e| failed(&e))?;
         }
         Ok(files)
     }
@@ -259,14 +260,16 @@ impl Original {
     /// # Errors
     /// Where an opening has changed something.
     pub fn restore(&self, files: &MemoryFiles, name: &str) -> Result<(), Failure> {
-        let mut names = files.list().map_err(failed)?;
+        let mut names = files.list().map_err(|e| failed(&e))?;
         names.sort();
         ensure(names.iter().eq(self.files.keys()), || {
             format!("opening has changed which files there are: {names:?}")
         })?;
         let bytes = self.files.get(name).map(Vec::as_slice).unwrap_or_default();
-        let mut file = files.open(name, Access::ReadWrite).map_err(failed)?;
-        file.write_at(0, bytes).map_err(failed)
+        let mut file = files
+            .open(name, Access::ReadWrite)
+            .map_err(|e| failed(&e))?;
+        file.write_at(0, bytes).map_err(|e| failed(&e))
     }
 
     /// A put of a key that was never there.
@@ -298,11 +301,15 @@ fn questions(keys: usize, contents: usize) -> Vec<u8> {
     let mut questions = String::new();
     for number in 0..keys {
         let key = quoted(&key(number));
-        questions += &format!("{{\"type\":\"get\",\"key\":{key}}}\n");
+        writeln!(questions, "{{\"type\":\"get\",\"key\":{key}}}").unwrap_or_default();
     }
     for number in 0..contents {
         let hash = hash(&content_of(number));
-        questions += &format!("{{\"type\":\"get_content\",\"hash\":\"{hash}\"}}\n");
+        writeln!(
+            questions,
+            "{{\"type\":\"get_content\",\"hash\":\"{hash}\"}}"
+        )
+        .unwrap_or_default();
     }
     questions.into_bytes()
 }
@@ -328,11 +335,11 @@ fn value(rng: &mut Rng, version: u64) -> String {
 
 fn content(files: &MemoryFiles) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
     let mut all = BTreeMap::new();
-    for name in files.list().map_err(failed)? {
-        let file = files.open(&name, Access::Read).map_err(failed)?;
-        let length = usize::try_from(file.length().map_err(failed)?).unwrap_or(usize::MAX);
+    for name in files.list().map_err(|e| failed(&e))? {
+        let file = files.open(&name, Access::Read).map_err(|e| failed(&e))?;
+        let length = usize::try_from(file.length().map_err(|e| failed(&e))?).unwrap_or(usize::MAX);
         let mut bytes = vec![0; length];
-        file.read_at(0, &mut bytes).map_err(failed)?;
+        file.read_at(0, &mut bytes).map_err(|e| failed(&e))?;
         all.insert(name, bytes);
     }
     Ok(all)
@@ -343,6 +350,6 @@ fn newest(files: &BTreeMap<String, Vec<u8>>) -> String {
     segments.max().cloned().unwrap_or_default()
 }
 
-fn failed(error: FileError) -> Failure {
+fn failed(error: &FileError) -> Failure {
     Failure::new(error.to_string())
 }
