@@ -95,7 +95,7 @@ fn a_directory_that_others_change_is_noticed() {
     let outcomes = torture("others_change", |binary, folder, _| {
         meddling::run(binary, folder)
     });
-    // docs/durability.md states these.
+    // docs/torture.md states these.
     for (meddling, expected) in [
         (Meddling::DeleteDirectory, Outcome::Refused),
         (Meddling::MoveDirectory, Outcome::Kept),
