@@ -8,7 +8,7 @@ use crate::event::{Event, Reply};
 use crate::failure::{Failure, ensure};
 use crate::ground::Ground;
 use crate::server::{Ready, Server};
-use crate::strangers::{filled, put};
+use crate::strangers::{KEYS, filled, put};
 use crate::workload::{Client, Crowd};
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -174,7 +174,7 @@ fn is_there(ready: &Ready) -> Result<(), Failure> {
 
 /// Every value that is served is the right one; errors and gaps are told apart.
 fn reads_are_right(connection: &mut Connection) -> Result<(), Failure> {
-    for number in 0..60 {
+    for number in 0..KEYS {
         let Event::Put { key, value: text } = put(number) else {
             continue;
         };
@@ -208,7 +208,7 @@ pub fn descriptors(binary: &Path, folder: &Path, seed: u64) -> Result<u64, Failu
     let (_server, ready) = Server::start(&ground)?;
     // What was there before belongs to no client.
     let ready = Ready {
-        keys: ready.keys - 60,
+        keys: ready.keys - KEYS as usize,
         ..ready
     };
     crate::workload::audit(&mut clients, &ready, Front::Tcp)?;

@@ -8,6 +8,8 @@ use crate::event::{Event, Reply};
 use crate::failure::{Failure, ensure};
 use crate::ground::{Ground, Settings};
 use crate::server::{Ready, Server};
+use kv_engine::files::native::NativeFiles;
+use kv_engine::{Options, Outcome, Store};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
@@ -143,27 +145,36 @@ fn attempt(ground: &Ground, thing: Thing, place: Place) -> Result<(), Failure> {
     ensure(kept, || format!("{} was replaced", path.display()))
 }
 
-const KEYS: u32 = 60;
+/// Keys that [`filled`] writes.
+pub const KEYS: u32 = 60;
 
-/// A store with several segments and a checkpoint.
+/// A directory with several segments and a checkpoint, written natively.
 ///
 /// # Errors
 /// Where it can't be written.
 pub fn filled(binary: &Path, folder: &Path) -> Result<Ground, Failure> {
-    let settings = Settings::segments(4096)
-        .store("checkpoint_interval_bytes", 4096)
+    let options = Options {
+        segment_bytes_max: 4096,
+        checkpoint_interval_bytes: 4096,
+        cache_bytes_max: 0,
+    };
+    let settings = Settings::segments(options.segment_bytes_max)
+        .store(
+            "checkpoint_interval_bytes",
+            options.checkpoint_interval_bytes,
+        )
         .store("cache_bytes_max", 0);
     let ground = Ground::new(binary, folder, &settings)?;
-    let (server, ready) = Server::start(&ground)?;
-    let mut connection = Connection::open(Front::Tcp, &ready)?;
-    // In several batches, or all would lie in one segment.
-    let puts: Vec<_> = (0..KEYS).map(put).collect();
-    for some in puts.chunks(6) {
-        for reply in connection.ask_all(some)? {
-            ensure(matches!(reply, Reply::Put { .. }), || format!("{reply:?}"))?;
-        }
+    fs::create_dir(ground.data())?;
+    let (mut store, _) = Store::open(NativeFiles::new(ground.data()), options)
+        .map_err(|e| Failure::new(e.to_string()))?;
+    for number in 0..KEYS {
+        let (event, mut reply) = (put(number), Vec::new());
+        let outcome = store.handle(event.line().as_bytes(), 0, &mut reply);
+        let reply = event.read_reply(&String::from_utf8_lossy(&reply))?;
+        let done = outcome == Outcome::Serving && matches!(reply, Reply::Put { .. });
+        ensure(done, || format!("{reply:?}"))?;
     }
-    server.kill()?;
     Ok(ground)
 }
 
