@@ -102,6 +102,7 @@ fn a_directory_that_others_change_is_noticed() {
         (Meddling::DeleteNewest, Outcome::Refused),
         (Meddling::CutNewest, Outcome::Refused),
         (Meddling::EmptyNewest, Outcome::Refused),
+        (Meddling::Append, Outcome::Refused),
     ] {
         assert!(outcomes.contains(&(meddling, expected)), "{outcomes:?}");
     }
