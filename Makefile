@@ -4,7 +4,7 @@
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help toolchain component build run lint test bench sim soak deny
+.PHONY: help toolchain component build run lint test bench sim soak torture deny
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -46,3 +46,6 @@ soak: toolchain ## simulates for an hour, or SOAK_MINUTES
 deny: toolchain ## checks the licences and sources of the dependencies
 	cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
 	cargo deny check bans licenses sources
+
+torture: build ## kills, full disks, damaged files, races: KILLS=, SEED=, ONLY=, TEN_MILLION=1
+	cargo run --release --locked --package kv-torture
