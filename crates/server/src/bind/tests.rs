@@ -20,7 +20,7 @@ impl Running {
         let mut server = Server::bind(&ListenOptions {
             lines: Some("127.0.0.1:0".to_owned()),
             http: Some("127.0.0.1:0".to_owned()),
-            unix: None,
+            ..ListenOptions::default()
         })
         .unwrap();
         change(&mut server.limits);

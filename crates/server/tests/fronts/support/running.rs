@@ -99,7 +99,7 @@ pub(crate) fn everywhere() -> ListenOptions {
     ListenOptions {
         lines: Some("127.0.0.1:0".to_owned()),
         http: Some("127.0.0.1:0".to_owned()),
-        unix: None,
+        ..ListenOptions::default()
     }
 }
 
