@@ -168,10 +168,9 @@ impl Clients {
             connection.counted_bytes = connection.held_bytes();
             if connection.is_done() {
                 let mut connection = self.connections.remove(id);
-                if connection.admission() == Admission::Refused {
-                    // What it has sent meanwhile would reset the connection.
-                    connection.end(&mut self.scratch);
-                }
+                // TLS has an end of its own; and what one that is turned away has
+                // sent meanwhile would reset the connection.
+                connection.end(&mut self.scratch);
                 self.metrics.connections.dec();
                 continue;
             }
