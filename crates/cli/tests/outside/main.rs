@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod commands;
+mod crowd;
 mod importing;
 mod readme;
 mod refusals;
+mod security;
 mod serving;
 mod support;
