@@ -4,10 +4,10 @@
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help toolchain component build run lint test bench deny
+.PHONY: help toolchain component build run lint test bench idle-connections deny
 
 help: ## lists the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 # rustup reads rust-toolchain.toml and brings the rest.
 toolchain:
@@ -35,6 +35,10 @@ test: lint ## lint, then every test; installs the Debian packages that these nee
 bench: build ## figures of the store, beside those of redis-server
 	scripts/install-debian redis-server
 	cargo run --release --locked --package kv-bench
+
+idle-connections: build ## memory of a server with 10,000 idle clients
+	ulimit -n $$(ulimit -H -n) && \
+		cargo run --release --locked --package kv-bench --bin idle-connections
 
 deny: toolchain ## checks the licences and sources of the dependencies
 	cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
