@@ -4,10 +4,10 @@
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help toolchain component build run lint test bench sim soak torture deny
+.PHONY: help toolchain component build run lint test bench sim soak torture idle-connections deny
 
 help: ## lists the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 # rustup reads rust-toolchain.toml and brings the rest.
 toolchain:
@@ -42,6 +42,10 @@ sim: toolchain ## replays one seed of the simulator: make sim SEED=n
 soak: toolchain ## simulates for an hour, or SOAK_MINUTES
 	cargo run --release --locked --package kv-simulator -- --histories 1000000 \
 		--every-point 1000000 --variants 100 --minutes $(or $(SOAK_MINUTES),60)
+
+idle-connections: build ## memory of a server with 10,000 idle clients
+	ulimit -n $$(ulimit -H -n) && \
+		cargo run --release --locked --package kv-bench --bin idle-connections
 
 deny: toolchain ## checks the licences and sources of the dependencies
 	cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny

@@ -87,6 +87,9 @@ pub(crate) struct Place {
     /// The manifest that names the data directory
     #[arg(long, value_name = "FILE", env = "KV_ACTOR_MANIFEST")]
     pub(crate) manifest: Option<PathBuf>,
+    /// The file with the server's token; else `KV_ACTOR_TOKEN`, else the manifest's
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// A data directory that no server has open.
@@ -117,6 +120,13 @@ pub(crate) struct Serve {
     /// A Unix socket to serve JSON lines on as well
     #[arg(long, value_name = "PATH", env = "KV_ACTOR_UNIX")]
     pub(crate) unix: Option<PathBuf>,
+    /// The file with the token that clients must show; else `KV_ACTOR_TOKEN`, else
+    /// the manifest's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Serve other machines without a token: they may read and change everything
+    #[arg(long)]
+    pub(crate) insecure: bool,
 }
 
 #[derive(Args, Debug)]

@@ -9,6 +9,7 @@ mod import;
 mod place;
 mod repair;
 mod serve;
+mod token;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -17,6 +18,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // Whatever is made from here on is its owner's alone. A guest can't say so
+    // itself: WASI's files have no modes.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     match run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -7,8 +7,11 @@ use kv_engine::{Options, Store};
 use kv_protocol::Code;
 use kv_runtime::directory::DataDirectory;
 use kv_runtime::manifest::Manifest;
+use server::Server;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+mod server;
 
 /// A store that takes events.
 pub(crate) enum Place {
@@ -18,14 +21,14 @@ pub(crate) enum Place {
         /// Held for as long as the store is open.
         _directory: DataDirectory,
     },
-    /// A server's HTTP front.
-    Server { agent: ureq::Agent, events: String },
+    /// A running server.
+    Server(Server),
 }
 
 impl Place {
     pub(crate) fn open(arguments: &Arguments) -> Result<Self, Failure> {
         match &arguments.url {
-            Some(url) => Ok(server(url)),
+            Some(url) => Server::new(url, arguments).map(Self::Server),
             None => directory(arguments),
         }
     }
@@ -40,7 +43,7 @@ impl Place {
                     store.handle(events, now_ms(), &mut replies);
                 Ok(replies)
             }
-            Self::Server { agent, events: url } => post(agent, url, events),
+            Self::Server(server) => server.post(events),
         }
     }
 
@@ -50,57 +53,6 @@ impl Place {
             store.stop();
         }
     }
-}
-
-fn server(url: &str) -> Place {
-    let config = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .build();
-    Place::Server {
-        agent: config.into(),
-        events: format!("{}/events", url.trim_end_matches('/')),
-    }
-}
-
-/// The part of an `application/problem+json` that says what happened.
-#[derive(serde::Deserialize)]
-struct Problem {
-    code: Option<String>,
-    detail: Option<String>,
-}
-
-fn post(agent: &ureq::Agent, url: &str, events: &[u8]) -> Result<Vec<u8>, Failure> {
-    let unavailable = |e: ureq::Error| {
-        Failure::coded(
-            Code::Unavailable,
-            format!("{url} can't be reached: {e}; is the server running?"),
-        )
-    };
-    let mut response = agent
-        .post(url)
-        .header("content-type", "application/x-ndjson")
-        .send(events)
-        .map_err(unavailable)?;
-    let status = response.status();
-    let body = response
-        .body_mut()
-        .with_config()
-        .limit(u64::MAX)
-        .read_to_vec()
-        .map_err(unavailable)?;
-    if status.is_success() {
-        return Ok(body);
-    }
-    let problem = serde_json::from_slice(&body).unwrap_or(Problem {
-        code: None,
-        detail: None,
-    });
-    let detail = problem.detail.unwrap_or_default();
-    let message = format!("{url} answered {status}: {detail}");
-    Err(match problem.code.as_deref().and_then(Code::from_name) {
-        Some(code) => Failure::coded(code, message),
-        None => Failure::new(message),
-    })
 }
 
 fn directory(arguments: &Arguments) -> Result<Place, Failure> {

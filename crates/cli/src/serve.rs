@@ -2,10 +2,11 @@
 
 use crate::arguments::Serve as Arguments;
 use crate::failure::Failure;
+use crate::token;
 use kv_engine::Options;
 use kv_protocol::Code;
 use kv_runtime::{Actor, ActorSettings, Manifest, StartError};
-use kv_server::{Addresses, ListenOptions, Server, Shutdown};
+use kv_server::{Addresses, Certificate, ListenOptions, Server, Shutdown, Token};
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -23,7 +24,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .init();
     let manifest = Manifest::load(arguments.manifest.as_deref(), &Options::NAMES)
         .map_err(|e| Failure::new(e.to_string()))?;
-    let server = Server::bind(&listen_options(arguments, &manifest))
+    let server = Server::bind(&listen_options(arguments, &manifest)?)
         .map_err(|e| Failure::new(e.to_string()))?;
     end_on_signals(server.shutdown())?;
     let data = arguments
@@ -37,19 +38,32 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map_err(|e| Failure::new(format!("the server has failed: {e}")))
 }
 
-fn listen_options(arguments: &Arguments, manifest: &Manifest) -> ListenOptions {
+fn listen_options(arguments: &Arguments, manifest: &Manifest) -> Result<ListenOptions, Failure> {
     let given = |flag: &Option<String>, setting: &String| {
         let address = flag.as_ref().unwrap_or(setting);
         (!address.is_empty()).then(|| address.clone())
     };
-    ListenOptions {
+    let token = token::find(
+        arguments.token_file.as_deref(),
+        manifest.listen.token_file.as_deref(),
+    )?;
+    let certificate = match &manifest.listen.certificate {
+        None => None,
+        Some((certificate, key)) => {
+            Some(Certificate::read(certificate, key).map_err(|e| Failure::new(e.to_string()))?)
+        }
+    };
+    Ok(ListenOptions {
         lines: given(&arguments.lines, &manifest.listen.lines),
         http: given(&arguments.http, &manifest.listen.http),
         unix: arguments
             .unix
             .clone()
             .or_else(|| manifest.listen.unix.clone()),
-    }
+        token: token.as_ref().map(Token::from),
+        certificate,
+        insecure: arguments.insecure,
+    })
 }
 
 fn start(manifest: Manifest, data: PathBuf) -> Result<Actor, Failure> {

@@ -1,6 +1,7 @@
 //! What a client may say to the store and what it answers: events, replies,
 //! codes and limits. No I/O.
 
+pub mod authentication;
 pub mod code;
 pub mod event;
 pub mod json;

@@ -18,6 +18,12 @@ pub const ID_BYTES_MAX: usize = 1024;
 /// An event's longest line, its line feed not counted.
 pub const EVENT_BYTES_MAX: usize = VALUE_BYTES_MAX + 1024 * 1024;
 
+/// The longest token that a server takes.
+pub const TOKEN_BYTES_MAX: usize = 1024;
+
+/// The longest line that a client may authenticate itself with.
+pub const AUTHENTICATION_BYTES_MAX: usize = 4096;
+
 /// The most events that cross to the actor at once.
 pub const BATCH_EVENTS_MAX: usize = 4096;
 
@@ -32,4 +38,5 @@ pub const REPLIES_BYTES_MAX: usize = 4 * 1024 * 1024;
 // The longest key, every byte of it escaped, fits in an event beside the
 // longest value.
 const _: () = assert!(VALUE_BYTES_MAX + 6 * KEY_BYTES_MAX + ID_BYTES_MAX + 1024 <= EVENT_BYTES_MAX);
+const _: () = assert!(TOKEN_BYTES_MAX + ID_BYTES_MAX + 1024 <= AUTHENTICATION_BYTES_MAX);
 const _: () = assert!(CONTENT_BYTES_MAX <= VALUE_BYTES_MAX);

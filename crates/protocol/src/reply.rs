@@ -49,6 +49,12 @@ pub fn get_content(output: &mut Vec<u8>, id: Option<&str>, hash: &[u8; 20], cont
     end(output);
 }
 
+/// The client has shown the token.
+pub fn authenticate(output: &mut Vec<u8>, id: Option<&str>) {
+    ok(output, id);
+    end(output);
+}
+
 /// The event was not carried out.
 pub fn error(output: &mut Vec<u8>, id: Option<&str>, refusal: &Refusal) {
     begin(output, "error", id);

@@ -6,6 +6,8 @@ use crate::instance::{Instance, Program};
 use crate::manifest::GuestLimits;
 use replies::check;
 use restarts::Restarts;
+use serde::de::IgnoredAny;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -209,5 +211,11 @@ fn begin(
     configuration: &str,
 ) -> Result<(Instance, String), StartError> {
     directory.check()?;
-    Ok(program.start(directory.path(), configuration)?)
+    let (instance, report) = program.start(directory.path(), configuration)?;
+    match serde_json::from_str::<BTreeMap<String, IgnoredAny>>(&report) {
+        Ok(_) => Ok((instance, report)),
+        Err(_) => Err(StartError::Failed(
+            "its report is no JSON object".to_owned(),
+        )),
+    }
 }

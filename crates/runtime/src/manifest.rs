@@ -55,6 +55,10 @@ pub struct Listen {
     pub http: String,
     /// JSON lines over a Unix socket, by its path; relative to the manifest.
     pub unix: Option<PathBuf>,
+    /// The file with the token that clients must show.
+    pub token_file: Option<PathBuf>,
+    /// The files of the TLS certificate and of its key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
 }
 
 impl Default for Listen {
@@ -63,6 +67,8 @@ impl Default for Listen {
             lines: "127.0.0.1:7070".to_owned(),
             http: "127.0.0.1:7080".to_owned(),
             unix: None,
+            token_file: None,
+            certificate: None,
         }
     }
 }
@@ -93,6 +99,9 @@ struct WrittenListen {
     lines: Option<Spanned<String>>,
     http: Option<Spanned<String>>,
     unix: Option<Spanned<PathBuf>>,
+    token_file: Option<Spanned<PathBuf>>,
+    certificate_file: Option<Spanned<PathBuf>>,
+    key_file: Option<Spanned<PathBuf>>,
 }
 
 /// What is wrong with a manifest's text, and where in it.
@@ -189,13 +198,25 @@ impl Listen {
             .flatten()
             .map(Spanned::span)
             .next();
+        let place = |name, path| match path {
+            None => Ok(None),
+            Some(path) => not_empty(name, path).map(|path| Some(folder.join(path))),
+        };
+        let (certificate, key) = (written.certificate_file, written.key_file);
+        let alone = match (&certificate, &key) {
+            (Some(path), None) => Some((path.span(), "`certificate_file` needs a `key_file`")),
+            (None, Some(path)) => Some((path.span(), "`key_file` needs a `certificate_file`")),
+            _ => None,
+        };
+        if let Some((span, message)) = alone {
+            return Err(Fault::at(span, message));
+        }
         let listen = Self {
             lines: written.lines.map_or(default.lines, Spanned::into_inner),
             http: written.http.map_or(default.http, Spanned::into_inner),
-            unix: match written.unix {
-                None => None,
-                Some(path) => Some(folder.join(not_empty("unix", path)?)),
-            },
+            unix: place("unix", written.unix)?,
+            token_file: place("token_file", written.token_file)?,
+            certificate: place("certificate_file", certificate)?.zip(place("key_file", key)?),
         };
         let address = &listen.lines;
         if *address == listen.http && !address.is_empty() && !address.ends_with(":0") {

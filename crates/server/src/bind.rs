@@ -1,11 +1,14 @@
 //! Binds every front before anything is served, and serves them.
 
+use crate::clients::Clients;
 use crate::http;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::reactor::Reactor;
 use crate::shutdown::Shutdown;
 use crate::stream::Stream;
+use crate::tls::{Certificate, TlsStream};
+use crate::token::Token as Secret;
 use crate::unix_socket::{SocketFile, bind_unix};
 use kv_runtime::{Actor, Mailbox};
 use mio::net::{TcpListener, UnixListener};
@@ -33,6 +36,13 @@ pub struct ListenOptions {
     pub http: Option<String>,
     /// JSON lines over a Unix socket: its path.
     pub unix: Option<PathBuf>,
+    /// What every client must show that comes over TCP, from this machine too.
+    /// The Unix socket is guarded by its file's permissions.
+    pub token: Option<Secret>,
+    /// Serves TLS, and nothing else, over TCP.
+    pub certificate: Option<Certificate>,
+    /// Takes addresses that other machines reach even without a token.
+    pub insecure: bool,
 }
 
 /// What was bound.
@@ -55,6 +65,7 @@ pub struct Server {
     addresses: Addresses,
     waker: Arc<Waker>,
     shutdown: Shutdown,
+    token: Option<Secret>,
     pub(crate) limits: Limits,
 }
 
@@ -62,13 +73,15 @@ pub struct Server {
 #[derive(Debug, Default)]
 pub(crate) struct Listeners {
     lines: Option<TcpListener>,
+    certificate: Option<Certificate>,
     unix: Option<UnixListener>,
     /// Removed when this ends.
     socket_file: Option<SocketFile>,
 }
 
 impl Server {
-    /// Binds the fronts that have an address.
+    /// Binds the fronts that have an address. One that other machines reach needs
+    /// a token, or must be asked for as insecure.
     ///
     /// # Errors
     /// [`BindError`] names the address and what to do.
@@ -76,10 +89,13 @@ impl Server {
         let poll = Poll::new().map_err(BindError::system)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(BindError::system)?);
         let mut addresses = Addresses::default();
-        let mut listeners = Listeners::default();
+        let mut listeners = Listeners {
+            certificate: options.certificate.clone(),
+            ..Listeners::default()
+        };
         if let Some(address) = &options.lines {
-            let listener = bind_tcp(address)?;
-            addresses.lines = Some(local(&listener, address)?);
+            let (listener, bound) = bind_tcp(address, options)?;
+            addresses.lines = Some(bound);
             let mut listener = TcpListener::from_std(listener);
             poll.registry()
                 .register(&mut listener, ACCEPT_LINES, Interest::READABLE)
@@ -98,8 +114,8 @@ impl Server {
         }
         let mut http = None;
         if let Some(address) = &options.http {
-            let listener = bind_tcp(address)?;
-            addresses.http = Some(local(&listener, address)?);
+            let (listener, bound) = bind_tcp(address, options)?;
+            addresses.http = Some(bound);
             http = Some(listener);
         }
         Ok(Self {
@@ -109,6 +125,7 @@ impl Server {
             addresses,
             shutdown: Shutdown::new(Arc::clone(&waker)),
             waker,
+            token: options.token,
             limits: Limits::of_process(),
         })
     }
@@ -140,9 +157,17 @@ impl Server {
         let front = self
             .http
             .map(|listener| {
-                http::Front::start(listener, mailbox, Arc::clone(&metrics), self.limits)
+                http::Front::start(
+                    listener,
+                    mailbox,
+                    Arc::clone(&metrics),
+                    self.limits,
+                    self.token,
+                    self.listeners.certificate.as_ref(),
+                )
             })
             .transpose()?;
+        let clients = Clients::new(self.limits, self.token, Arc::clone(&metrics));
         let reactor = Reactor::new(
             self.poll,
             actor,
@@ -150,7 +175,7 @@ impl Server {
             self.listeners,
             self.shutdown,
             metrics,
-            self.limits,
+            clients,
         );
         let served = reactor.run();
         if let Some(front) = front {
@@ -165,7 +190,14 @@ impl Listeners {
     pub(crate) fn accept(&mut self) -> io::Result<Option<Stream>> {
         if let Some(listener) = &self.lines {
             match listener.accept() {
-                Ok((stream, _)) => return Ok(Some(Stream::Tcp(stream))),
+                Ok((stream, _)) => {
+                    return Ok(Some(match &self.certificate {
+                        None => Stream::Tcp(stream),
+                        Some(certificate) => {
+                            Stream::Tls(Box::new(TlsStream::new(stream, certificate)?))
+                        }
+                    }));
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 Err(e) => return Err(e),
             }
@@ -181,20 +213,33 @@ impl Listeners {
     }
 }
 
-fn bind_tcp(address: &str) -> Result<StdTcpListener, BindError> {
+fn bind_tcp(
+    address: &str,
+    options: &ListenOptions,
+) -> Result<(StdTcpListener, SocketAddr), BindError> {
     let bind = || {
         let addresses: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
         let listener = StdTcpListener::bind(&addresses[..])?;
         listener.set_nonblocking(true)?;
-        Ok(listener)
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
     };
-    bind().map_err(|e| BindError::tcp(address, e))
-}
-
-fn local(listener: &StdTcpListener, address: &str) -> Result<SocketAddr, BindError> {
-    listener
-        .local_addr()
-        .map_err(|e| BindError::tcp(address, e))
+    let (listener, bound) = bind().map_err(|e| BindError::tcp(address, e))?;
+    if !bound.ip().to_canonical().is_loopback() {
+        match (&options.token, &options.certificate) {
+            (None, _) if !options.insecure => return Err(BindError::open_to_all(address)),
+            (None, _) => tracing::warn!(
+                address = %bound,
+                "insecure: whoever reaches this address may read and change everything"
+            ),
+            (Some(_), None) => tracing::warn!(
+                address = %bound,
+                "without a certificate, the token and all data cross the network as plain text"
+            ),
+            (Some(_), Some(_)) => {}
+        }
+    }
+    Ok((listener, bound))
 }
 
 /// Why a front can't be bound.
@@ -221,6 +266,18 @@ impl BindError {
             address: address.to_owned(),
             error,
             hint,
+        }
+    }
+
+    fn open_to_all(address: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            error: io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "other machines could read and change everything",
+            ),
+            hint: "require a token, with `--token-file`, KV_ACTOR_TOKEN or `token_file` \
+                   (`openssl rand -hex 32` makes one), or say `--insecure`",
         }
     }
 

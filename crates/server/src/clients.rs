@@ -1,10 +1,11 @@
 //! The clients of the line front: who is connected, who has something to do, and
 //! how much memory they hold.
 
-use crate::connection::{Connection, Ending};
+use crate::connection::{Admission, Connection, Ending};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::stream::Stream;
+use crate::token::Token as Secret;
 use kv_protocol::limits::EVENT_BYTES_MAX;
 use kv_protocol::{Code, Refusal};
 use mio::event::Event;
@@ -42,11 +43,15 @@ pub(crate) struct Clients {
     held_bytes: usize,
     scratch: Vec<u8>,
     limits: Limits,
+    /// What clients must show that come over a network.
+    secret: Option<Secret>,
+    /// When those are next looked for that have been idle for too long.
+    next_sweep: Instant,
     metrics: Arc<Metrics>,
 }
 
 impl Clients {
-    pub(crate) fn new(limits: Limits, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(limits: Limits, secret: Option<Secret>, metrics: Arc<Metrics>) -> Self {
         Self {
             connections: Slab::new(),
             listed: VecDeque::new(),
@@ -54,13 +59,20 @@ impl Clients {
             held_bytes: 0,
             scratch: vec![0; READ_BYTES],
             limits,
+            secret,
+            next_sweep: Instant::now(),
             metrics,
         }
     }
 
     /// Takes in a new client, or turns it away.
     pub(crate) fn welcome(&mut self, stream: Stream, registry: &Registry) {
-        let mut connection = Connection::new(stream);
+        // A Unix socket is guarded by its file's permissions.
+        let admission = match (&stream, &self.secret) {
+            (Stream::Unix(_), _) | (_, None) => Admission::Granted,
+            (Stream::Tcp(_) | Stream::Tls(_), Some(_)) => Admission::Needed,
+        };
+        let mut connection = Connection::new(stream, admission);
         let connections_max = self.limits.line_connections_max;
         if self.connections.len() >= connections_max {
             let message = format!(
@@ -108,6 +120,11 @@ impl Clients {
             connection.listed = false;
             touch(connection, id, &mut self.touched);
             connection.read(&mut self.scratch);
+            if connection.admission() == Admission::Needed
+                && let Some(secret) = &self.secret
+            {
+                connection.authenticate(secret);
+            }
             while let Some(line) = connection.next_line() {
                 if !push(id, line) {
                     return;
@@ -134,6 +151,7 @@ impl Clients {
 
     /// Sends replies, and lists, keeps or drops every client of this round.
     pub(crate) fn settle(&mut self) {
+        self.sweep();
         for id in self.touched.drain(..) {
             let Some(connection) = self.connections.get_mut(id) else {
                 continue;
@@ -149,7 +167,10 @@ impl Clients {
             }
             connection.counted_bytes = connection.held_bytes();
             if connection.is_done() {
-                self.connections.remove(id);
+                let mut connection = self.connections.remove(id);
+                // TLS has an end of its own; and what one that is turned away has
+                // sent meanwhile would reset the connection.
+                connection.end(&mut self.scratch);
                 self.metrics.connections.dec();
                 continue;
             }
@@ -157,6 +178,40 @@ impl Clients {
             if connection.is_ready() {
                 list(connection, id, &mut self.listed);
             }
+        }
+    }
+
+    /// When the next sweep is due, if there is anybody to look at.
+    pub(crate) fn next_sweep(&self) -> Option<Instant> {
+        (!self.connections.is_empty()).then_some(self.next_sweep)
+    }
+
+    /// Gives up clients that have been idle for too long, or not shown a token.
+    fn sweep(&mut self) {
+        let now = Instant::now();
+        if now < self.next_sweep {
+            return;
+        }
+        let timeouts = [
+            self.limits.authentication_timeout,
+            self.limits.line_idle_timeout,
+        ];
+        self.next_sweep = now + timeouts[0].min(timeouts[1]) / 4;
+        for (id, connection) in &mut self.connections {
+            let idle = now.saturating_duration_since(connection.active(now));
+            match connection.admission() {
+                Admission::Needed if idle >= timeouts[0] => {
+                    let message = format!("no token came within {} ms", timeouts[0].as_millis());
+                    connection.turn_away(&Refusal::new(Code::Unauthenticated, message));
+                }
+                // Refused ones have had their time; it is up to them to take the reason.
+                Admission::Refused if idle >= timeouts[0] * 2 => connection.break_off(),
+                Admission::Granted if idle >= timeouts[1] && !connection.is_in_batch() => {
+                    connection.break_off();
+                }
+                _ => continue,
+            }
+            touch(connection, id, &mut self.touched);
         }
     }
 

@@ -2,9 +2,11 @@
 
 use crate::framing::{Frame, Framing, KEPT_BYTES_MAX};
 use crate::stream::Stream;
-use kv_protocol::limits::EVENT_BYTES_MAX;
-use kv_protocol::{Code, Refusal, reply};
+use crate::token::Token;
+use kv_protocol::limits::{AUTHENTICATION_BYTES_MAX, EVENT_BYTES_MAX};
+use kv_protocol::{Code, Refusal, authentication, event, reply};
 use std::io::{self, Read, Write};
+use std::time::Instant;
 
 /// A client that is owed this many bytes is read no further until it takes them.
 const OWED_BYTES_MAX: usize = 1024 * 1024;
@@ -16,6 +18,7 @@ const OWED_BYTES_MAX: usize = 1024 * 1024;
 )]
 pub(crate) struct Connection {
     stream: Stream,
+    admission: Admission,
     /// Lines that the actor has left for later: they come before all others.
     returned: Framing,
     framing: Framing,
@@ -41,6 +44,20 @@ pub(crate) struct Connection {
     broken: bool,
     /// The stream was ended behind the last reply.
     said_end: bool,
+    /// Something was read or sent since `active` was set.
+    moved: bool,
+    /// When it last read or sent anything; until it is let in, when it came.
+    active: Instant,
+}
+
+/// Whether a client is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Its first line must be the token.
+    Needed,
+    Granted,
+    /// It is told why, and then the connection ends.
+    Refused,
 }
 
 /// How far a connection's end has come.
@@ -57,9 +74,10 @@ pub(crate) enum Ending {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Stream) -> Self {
+    pub(crate) fn new(stream: Stream, admission: Admission) -> Self {
         Self {
             stream,
+            admission,
             returned: Framing::default(),
             framing: Framing::default(),
             replies: Vec::new(),
@@ -74,7 +92,55 @@ impl Connection {
             ended: false,
             broken: false,
             said_end: false,
+            moved: false,
+            active: Instant::now(),
         }
+    }
+
+    pub(crate) fn admission(&self) -> Admission {
+        self.admission
+    }
+
+    /// Takes the first line, which must be the token.
+    pub(crate) fn authenticate(&mut self, token: &Token) {
+        let checked = match self.framing.next() {
+            Some(Frame::Line(range)) => {
+                let line = self.framing.line(range);
+                match authentication::token(line) {
+                    Ok(shown) if token.is(shown.as_bytes()) => {
+                        reply::authenticate(&mut self.replies, event::id_of(line));
+                        Ok(())
+                    }
+                    Ok(_) => Err(authentication::wrong()),
+                    Err(refusal) => Err(refusal),
+                }
+            }
+            Some(Frame::TooLong) => Err(authentication::needed()),
+            None if self.framing.pending_bytes() > AUTHENTICATION_BYTES_MAX => {
+                Err(authentication::needed())
+            }
+            None => return,
+        };
+        match checked {
+            Ok(()) => self.admission = Admission::Granted,
+            Err(refusal) => self.turn_away(&refusal),
+        }
+    }
+
+    /// Tells the client why it is not served, and keeps nothing that it has sent.
+    pub(crate) fn turn_away(&mut self, refusal: &Refusal) {
+        self.admission = Admission::Refused;
+        self.framing = Framing::default();
+        self.refuse(refusal);
+    }
+
+    /// Since when nothing was read or sent, as of `now`.
+    pub(crate) fn active(&mut self, now: Instant) -> Instant {
+        // Who may not come in gains no time by what it sends.
+        if std::mem::take(&mut self.moved) && self.admission == Admission::Granted {
+            self.active = now;
+        }
+        self.active
     }
 
     /// Notes what the socket's event says.
@@ -86,7 +152,7 @@ impl Connection {
 
     /// Reads once, if there may be something and the client takes its replies.
     pub(crate) fn read(&mut self, scratch: &mut [u8]) {
-        if !self.readable || self.ended || self.broken || self.is_stalled() || self.has_line() {
+        if !self.readable || self.is_over() || self.is_stalled() || self.has_line() {
             return;
         }
         match self.stream.read(scratch) {
@@ -96,11 +162,12 @@ impl Connection {
             }
             Ok(bytes) => {
                 self.framing.feed(&scratch[..bytes]);
-                // A socket that gave less than asked for is empty, and an event
-                // will say when it is not: epoll(7). The one that announced the
-                // end has been already.
-                self.readable = bytes == scratch.len() || self.closing;
+                self.moved = true;
+                // The event that announced the end has been already.
+                self.readable = self.stream.may_have_more(bytes, scratch.len()) || self.closing;
             }
+            // TLS was cut off: what came last may not be all of its line.
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => self.ended = true,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.readable = false,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => self.broken = true,
@@ -111,7 +178,7 @@ impl Connection {
     /// A line too long is refused here: it took several reads to come, and the
     /// lines before it were answered meanwhile.
     pub(crate) fn next_line(&mut self) -> Option<&[u8]> {
-        if self.broken || self.is_stalled() {
+        if self.broken || self.admission != Admission::Granted || self.is_stalled() {
             return None;
         }
         if let Some(Frame::Line(range)) = self.returned.next() {
@@ -157,9 +224,19 @@ impl Connection {
         while self.writable && !self.broken && self.sent < self.replies.len() {
             match self.stream.write(&self.replies[self.sent..]) {
                 Ok(0) => self.broken = true,
-                Ok(bytes) => self.sent += bytes,
+                Ok(bytes) => {
+                    self.sent += bytes;
+                    self.moved = true;
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable = false,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => self.broken = true,
+            }
+        }
+        if self.writable && !self.broken {
+            match self.stream.flush() {
+                Ok(()) => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable = false,
                 Err(_) => self.broken = true,
             }
         }
@@ -177,15 +254,15 @@ impl Connection {
     /// passes over what still comes. A stream that is closed with something
     /// unread in it is reset, and its last replies may be lost with it.
     pub(crate) fn end(&mut self, scratch: &mut [u8]) -> Ending {
-        if self.owed_bytes() > 0 {
+        if self.is_owed() {
             self.writable = true;
             self.send();
         }
-        if self.owed_bytes() > 0 {
-            return Ending::Owed;
-        }
         if self.broken {
             return Ending::Done;
+        }
+        if self.is_owed() {
+            return Ending::Owed;
         }
         if !std::mem::replace(&mut self.said_end, true) {
             self.broken = self.stream.end().is_err();
@@ -208,7 +285,7 @@ impl Connection {
 
     /// Whether there is something to do that no event of the socket announces.
     pub(crate) fn is_ready(&mut self) -> bool {
-        if self.broken || self.is_stalled() {
+        if self.broken || self.admission == Admission::Refused || self.is_stalled() {
             return false;
         }
         self.has_line() || (self.readable && !self.ended)
@@ -216,13 +293,21 @@ impl Connection {
 
     /// Whether nothing is left to do for it.
     pub(crate) fn is_done(&mut self) -> bool {
-        let answered = self.ended && self.owed_bytes() == 0 && !self.has_line();
+        let answered = self.is_over() && !self.is_owed() && !self.has_line();
         self.in_batch == 0 && (self.broken || answered)
+    }
+
+    /// Whether the actor has events of it.
+    pub(crate) fn is_in_batch(&self) -> bool {
+        self.in_batch > 0
     }
 
     /// The memory held for this client.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.returned.held_bytes() + self.framing.held_bytes() + self.replies.capacity()
+        self.returned.held_bytes()
+            + self.framing.held_bytes()
+            + self.replies.capacity()
+            + self.stream.held_bytes()
     }
 
     pub(crate) fn stream_mut(&mut self) -> &mut Stream {
@@ -231,6 +316,16 @@ impl Connection {
 
     fn owed_bytes(&self) -> usize {
         self.replies.len() - self.sent
+    }
+
+    /// Whether something that was said has not been sent.
+    fn is_owed(&self) -> bool {
+        self.owed_bytes() > 0 || self.stream.has_unsent()
+    }
+
+    /// Whether nothing more is read.
+    fn is_over(&self) -> bool {
+        self.ended || self.broken || self.admission == Admission::Refused
     }
 
     fn is_stalled(&self) -> bool {

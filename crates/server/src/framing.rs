@@ -37,6 +37,11 @@ impl Framing {
         self.buffer.capacity()
     }
 
+    /// How much has come that is not taken.
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.buffer.len() - self.next
+    }
+
     /// Takes in what has come.
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         if self.skipping && !self.skipped {

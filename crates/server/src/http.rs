@@ -3,6 +3,8 @@
 
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::tls::Certificate;
+use crate::token::Token;
 use axum::Router;
 use axum::routing::{get, post};
 use body::Room;
@@ -30,6 +32,7 @@ struct Context {
     mailbox: Mailbox,
     metrics: Arc<Metrics>,
     address: SocketAddr,
+    token: Option<Token>,
     room: Room,
 }
 
@@ -46,11 +49,14 @@ impl Front {
         mailbox: Mailbox,
         metrics: Arc<Metrics>,
         limits: Limits,
+        token: Option<Token>,
+        certificate: Option<&Certificate>,
     ) -> io::Result<Self> {
         let context = Context {
             mailbox,
             metrics,
             address: listener.local_addr()?,
+            token,
             room: Room::new(&limits),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -61,7 +67,8 @@ impl Front {
             tokio::net::TcpListener::from_std(listener)?
         };
         let (stop, stopped) = oneshot::channel();
-        let serve = serve::serve(listener, router(context), limits, stopped);
+        let tls = certificate.map(|certificate| Arc::clone(&certificate.config).into());
+        let serve = serve::serve(listener, tls, router(context), limits, stopped);
         let thread = std::thread::Builder::new()
             .name("http".to_owned())
             .spawn(move || runtime.block_on(serve))?;

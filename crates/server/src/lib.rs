@@ -4,6 +4,8 @@
 pub mod bind;
 pub mod metrics;
 pub mod shutdown;
+pub mod tls;
+pub mod token;
 
 mod clients;
 mod connection;
@@ -11,9 +13,12 @@ mod framing;
 mod http;
 mod limits;
 mod posted;
+mod private_file;
 mod reactor;
 mod stream;
 mod unix_socket;
 
 pub use bind::{Addresses, BindError, ListenOptions, Server};
 pub use shutdown::Shutdown;
+pub use tls::Certificate;
+pub use token::{Token, TokenText};

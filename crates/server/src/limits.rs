@@ -10,6 +10,10 @@ pub(crate) struct Limits {
     pub(crate) line_connections_max: usize,
     /// Clients of the HTTP front at once. Further ones wait to be accepted.
     pub(crate) http_connections_max: usize,
+    /// How long a client of the line front may neither send nor take a byte.
+    pub(crate) line_idle_timeout: Duration,
+    /// How long it may take for its token, TLS included.
+    pub(crate) authentication_timeout: Duration,
     /// Memory for all clients of the line front: lines that are not whole yet,
     /// and replies not taken. Beyond it, clients that hold much are disconnected.
     pub(crate) held_bytes_max: usize,
@@ -24,6 +28,8 @@ pub(crate) struct Limits {
 const MOST: Limits = Limits {
     line_connections_max: 16_384,
     http_connections_max: 1_024,
+    line_idle_timeout: Duration::from_mins(10),
+    authentication_timeout: Duration::from_secs(10),
     held_bytes_max: 512 * 1024 * 1024,
     http_bodies_bytes_max: 256 * 1024 * 1024,
     http_stall_timeout: Duration::from_secs(30),

@@ -4,7 +4,6 @@
 
 use crate::bind::{ACCEPT_LINES, ACCEPT_UNIX, Listeners, WAKE};
 use crate::clients::Clients;
-use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::posted::Pending;
 use crate::shutdown::Shutdown;
@@ -51,7 +50,7 @@ impl Reactor {
         listeners: Listeners,
         shutdown: Shutdown,
         metrics: Arc<Metrics>,
-        limits: Limits,
+        clients: Clients,
     ) -> Self {
         Self {
             poll,
@@ -59,8 +58,8 @@ impl Reactor {
             inbox,
             listeners,
             shutdown,
-            clients: Clients::new(limits, Arc::clone(&metrics)),
             metrics,
+            clients,
             batch: Batch::new(BATCH_EVENTS_MAX, BATCH_BYTES_MAX),
             inbox_first: false,
             accept_again: false,
@@ -101,14 +100,15 @@ impl Reactor {
     /// has come in the meantime joins the next batch.
     fn timeout(&self) -> Option<Duration> {
         if self.clients.is_busy() || !self.batch.is_empty() || self.inbox.is_waiting() {
-            Some(Duration::ZERO)
-        } else if self.accept_again {
-            Some(ACCEPT_AGAIN)
-        } else if !self.actor.is_serving() {
-            Some(REVIVE_AGAIN)
-        } else {
-            None
+            return Some(Duration::ZERO);
         }
+        let sweep = self.clients.next_sweep();
+        let due = [
+            self.accept_again.then_some(ACCEPT_AGAIN),
+            (!self.actor.is_serving()).then_some(REVIVE_AGAIN),
+            sweep.map(|due| due.saturating_duration_since(Instant::now())),
+        ];
+        due.into_iter().flatten().min()
     }
 
     fn accept(&mut self) {

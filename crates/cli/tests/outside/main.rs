@@ -2,9 +2,11 @@
 
 mod bad_input;
 mod commands;
+mod crowd;
 mod importing;
 mod readme;
 mod refusals;
 mod repairing;
+mod security;
 mod serving;
 mod support;

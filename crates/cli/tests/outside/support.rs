@@ -22,6 +22,11 @@ impl Server {
     }
 
     pub(crate) fn start_with(data: &Path, arguments: &[&str]) -> Self {
+        Self::start_in(data, arguments, &[])
+    }
+
+    /// With variables in its environment.
+    pub(crate) fn start_in(data: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(BINARY);
         command
             .args([
@@ -33,7 +38,8 @@ impl Server {
                 "--data",
             ])
             .arg(data)
-            .args(arguments);
+            .args(arguments)
+            .envs(variables.iter().copied());
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(process.stderr.take().unwrap());
         let mut log = String::new();
@@ -136,6 +142,13 @@ pub(crate) fn run_with(arguments: &[&str], input: &str) -> Output {
     // A command that never reads its input closes it.
     writer.join().unwrap().ok();
     output
+}
+
+/// Runs the binary with variables in its environment.
+pub(crate) fn run_in(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let variables = variables.iter().copied();
+    let mut command = Command::new(BINARY);
+    command.args(arguments).envs(variables).output().unwrap()
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

@@ -10,6 +10,7 @@ use std::fmt;
 pub(super) enum WrongReplies {
     NotUtf8,
     NotEnded,
+    NoObject,
     Count { answered: usize, events: usize },
 }
 
@@ -18,6 +19,7 @@ impl fmt::Display for WrongReplies {
         match self {
             Self::NotUtf8 => formatter.write_str("its replies are not UTF-8"),
             Self::NotEnded => formatter.write_str("its last reply has no end"),
+            Self::NoObject => formatter.write_str("a line of its replies is no JSON object"),
             Self::Count { answered, events } => {
                 write!(formatter, "it gave {answered} replies to {events} events")
             }
@@ -36,13 +38,21 @@ pub(super) fn check(handled: GuestHandled, events: usize) -> Result<(Handled, bo
     if replies.last().is_some_and(|byte| *byte != b'\n') {
         return Err(WrongReplies::NotEnded);
     }
-    let answered = memchr_iter(b'\n', &replies).count();
+    if std::str::from_utf8(&replies).is_err() {
+        return Err(WrongReplies::NotUtf8);
+    }
+    let (mut answered, mut begin, mut are_objects) = (0, 0, true);
+    for end in memchr_iter(b'\n', &replies) {
+        // Its braces only: to read every reply would cost as much as to make it.
+        are_objects &= matches!(replies[begin..end], [b'{', .., b'}']);
+        (answered, begin) = (answered + 1, end + 1);
+    }
     // Fewer are fine: the others are handed in again. None would be for ever.
     if answered > events || (answered == 0 && events > 0) {
         return Err(WrongReplies::Count { answered, events });
     }
-    if std::str::from_utf8(&replies).is_err() {
-        return Err(WrongReplies::NotUtf8);
+    if !are_objects {
+        return Err(WrongReplies::NoObject);
     }
     let handled = Handled {
         replies,
@@ -69,13 +79,17 @@ mod tests {
     fn replies_are_ended_lines_of_text_as_many_as_events_at_most() {
         assert_eq!(answered(b"", 0), Ok(0));
         assert_eq!(answered(b"{}\n", 1), Ok(1));
-        assert_eq!(answered("\"ü\"\n{}\n".as_bytes(), 3), Ok(2));
+        assert_eq!(answered("{\"ü\":1}\n{}\n".as_bytes(), 3), Ok(2));
         let count = |answered, events| Err(WrongReplies::Count { answered, events });
         assert_eq!(answered(b"", 1), count(0, 1));
         assert_eq!(answered(b"{}\n", 0), count(1, 0));
         assert_eq!(answered(b"{}\n{}\n", 1), count(2, 1));
         assert_eq!(answered(b"{}", 1), Err(WrongReplies::NotEnded));
         assert_eq!(answered(b"{}\n{}", 2), Err(WrongReplies::NotEnded));
-        assert_eq!(answered(b"\xff\n", 1), Err(WrongReplies::NotUtf8));
+        assert_eq!(answered(b"{\xff}\n", 1), Err(WrongReplies::NotUtf8));
+        for line in ["", "1", "{", "}", "{}x", " {}", "{\r"] {
+            let replies = format!("{{}}\n{line}\n");
+            assert_eq!(answered(replies.as_bytes(), 2), Err(WrongReplies::NoObject));
+        }
     }
 }

@@ -4,8 +4,9 @@
 use std::fmt;
 use wasmtime::{ResourceLimiter, Result, bail};
 
-/// How many resources (open files, directory listings) a guest may hold.
-pub(super) const RESOURCES_MAX: usize = 4096;
+/// How many resources (open files, directory listings) a guest may hold: fewer
+/// than the open files that a server keeps free of clients.
+pub(super) const RESOURCES_MAX: usize = 192;
 
 /// How much a guest may hand over in one call: its replies and changes, or what
 /// it writes to a file.

@@ -33,7 +33,17 @@ const KNOWN: [(&str, &[&str]); 6] = [
         ],
     ),
     ("store", &[]),
-    ("listen", &["lines", "http", "unix"]),
+    (
+        "listen",
+        &[
+            "lines",
+            "http",
+            "unix",
+            "token_file",
+            "certificate_file",
+            "key_file",
+        ],
+    ),
 ];
 
 /// A setting that nobody knows.

@@ -35,6 +35,8 @@ fn everything_has_a_default() {
         lines: "127.0.0.1:7070".to_owned(),
         http: "127.0.0.1:7080".to_owned(),
         unix: None,
+        token_file: None,
+        certificate: None,
     };
     assert_eq!(manifest.listen, listen);
     // Settings that are not there differ in nothing from those of no handler.
@@ -64,6 +66,9 @@ cache_bytes_max = 5
 lines = "127.0.0.1:1"
 http = "127.0.0.1:2"
 unix = "kv.sock"
+token_file = "token"
+certificate_file = "tls.pem"
+key_file = "/run/tls.key"
 "#,
     )
     .unwrap();
@@ -89,6 +94,14 @@ unix = "kv.sock"
     assert_eq!(
         manifest.listen.unix.as_deref(),
         Some(Path::new("/etc/kv/kv.sock"))
+    );
+    assert_eq!(
+        manifest.listen.token_file.as_deref(),
+        Some(Path::new("/etc/kv/token"))
+    );
+    assert_eq!(
+        manifest.listen.certificate,
+        Some(("/etc/kv/tls.pem".into(), "/run/tls.key".into()))
     );
 }
 
@@ -132,6 +145,23 @@ fn what_can_t_be_meant_is_refused_with_its_line() {
         ("handlers = 1", 1, "sequence"),
         ("[listen]\nlines = 7070", 2, "string"),
         ("[listen]\nunix = \"\"", 2, "`unix` must not be empty"),
+        (
+            "[listen]\ntoken_file = \"\"",
+            2,
+            "`token_file` must not be empty",
+        ),
+        (
+            "[listen]\n\ncertificate_file = \"a\"",
+            3,
+            "needs a `key_file`",
+        ),
+        (
+            "[listen]\nkey_file = \"a\"",
+            2,
+            "needs a `certificate_file`",
+        ),
+        ("[listen]\ntoken = \"secret\"", 2, "did you mean"),
+        ("[listen]\ninsecure = true", 2, "no setting `insecure`"),
         (
             "[listen]\nlines = \"127.0.0.1:7080\"",
             2,

@@ -3,6 +3,7 @@
 
 mod confinement;
 mod failing;
+mod hostile;
 mod restarting;
 mod serving;
 mod starting;

@@ -17,10 +17,15 @@ struct Running {
 
 impl Running {
     fn start(guest: &str, change: impl FnOnce(&mut Limits)) -> Self {
+        Self::start_with(guest, None, change)
+    }
+
+    fn start_with(guest: &str, token: Option<Secret>, change: impl FnOnce(&mut Limits)) -> Self {
         let mut server = Server::bind(&ListenOptions {
+            token,
             lines: Some("127.0.0.1:0".to_owned()),
             http: Some("127.0.0.1:0".to_owned()),
-            unix: None,
+            ..ListenOptions::default()
         })
         .unwrap();
         change(&mut server.limits);
@@ -241,4 +246,48 @@ fn an_http_client_that_stalls_is_left() {
     ));
     std::thread::sleep(Duration::from_secs(3));
     assert!(client.rest().len() < event.len());
+}
+
+#[test]
+fn a_line_client_that_is_idle_for_too_long_is_left_and_others_are_served() {
+    let server = Running::start("guest-echo.wasm", |limits| {
+        limits.line_idle_timeout = Duration::from_millis(400);
+    });
+    let mut busy = server.lines();
+    let mut idle = [server.lines(), server.lines(), server.lines()];
+    assert!(idle[0].ask("{\"n\":1}").contains("\"ok\""));
+    idle[1].send("{\"n\":");
+    // The clock of each is its own: this one is never idle for so long.
+    for n in 0..40 {
+        assert!(busy.ask(&format!("{{\"n\":{n}}}")).contains("\"ok\""));
+        std::thread::sleep(Duration::from_millis(40));
+    }
+    for client in &mut idle {
+        assert_eq!(client.rest(), "");
+    }
+}
+
+#[test]
+fn a_line_client_that_shows_no_token_in_time_is_told_so() {
+    let text = "6c1f0a52e8d94b7736c5a1f20e9b8d4c57a3f6e10b2d49c8857e6a1fd3029b4c";
+    let token = Secret::from(&crate::TokenText::new(text).unwrap());
+    let server = Running::start_with("guest-echo.wasm", Some(token), |limits| {
+        limits.authentication_timeout = Duration::from_millis(400);
+    });
+    let mut silent = server.lines();
+    let mut slow = server.lines();
+    // Bytes gain no time.
+    for _ in 0..20 {
+        slow.0.get_mut().write_all(b" ").ok();
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    for client in [&mut silent, &mut slow] {
+        assert!(client.rest().contains("\"unauthenticated\""));
+    }
+    let mut client = server.lines();
+    let line = format!("{{\"type\":\"authenticate\",\"token\":\"{text}\"}}");
+    assert!(client.ask(&line).contains("\"ok\""));
+    // Who was let in may be idle for longer.
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(client.ask("{\"n\":1}").contains("\"ok\""));
 }

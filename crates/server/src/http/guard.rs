@@ -1,5 +1,6 @@
-//! Who may ask: a web page in the user's browser must not be able to talk to a
-//! store on loopback, neither across origins nor by rebinding a name of its own.
+//! Who may ask: whoever has the token, where one is needed. And a web page in the
+//! user's browser must not be able to talk to a store on loopback, neither across
+//! origins nor by rebinding a name of its own.
 
 use super::Context;
 use super::problem::Problem;
@@ -8,7 +9,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use kv_protocol::Code;
+use kv_protocol::{Code, Refusal, authentication};
 use std::net::IpAddr;
 
 pub(super) async fn check(
@@ -16,11 +17,11 @@ pub(super) async fn check(
     request: Request,
     next: Next,
 ) -> Response {
-    let mut response = match fault(&context, request.headers()) {
-        Some(detail) => {
-            Problem::with_status(StatusCode::FORBIDDEN, Code::Forbidden, detail).into_response()
-        }
-        None => next.run(request).await,
+    let checked = check_page(&context, request.headers())
+        .and_then(|()| check_token(&context, request.uri().path(), request.headers()));
+    let mut response = match checked {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
     };
     // A browser must not take a stored value for a script or a page.
     response.headers_mut().insert(
@@ -30,18 +31,54 @@ pub(super) async fn check(
     response
 }
 
-/// What forbids a request, if anything does.
-fn fault(context: &Context, headers: &HeaderMap) -> Option<&'static str> {
+/// Refuses what a web page of another origin may have sent.
+fn check_page(context: &Context, headers: &HeaderMap) -> Result<(), Problem> {
     let header = |name| headers.get(name).map(|value| value.to_str().unwrap_or(""));
+    let forbidden = |detail| {
+        Err(Problem::with_status(
+            StatusCode::FORBIDDEN,
+            Code::Forbidden,
+            detail,
+        ))
+    };
     let host = header(header::HOST).unwrap_or("");
-    if context.address.ip().is_loopback() && !is_loopback(host) {
-        return Some("the Host header must name this machine's loopback, such as localhost");
+    // A page that has rebound its name to this machine does not have the token.
+    let is_open = context.token.is_none() && context.address.ip().to_canonical().is_loopback();
+    if is_open && !is_loopback(host) {
+        return forbidden("the Host header must name this machine's loopback, such as localhost");
     }
-    let origin = header(header::ORIGIN)?;
-    let same = origin
-        .split_once("://")
-        .is_some_and(|(_, authority)| authority == host);
-    (!same).then_some("requests from web pages of other origins are not served")
+    let same = header(header::ORIGIN).is_none_or(|origin| {
+        origin
+            .split_once("://")
+            .is_some_and(|(_, authority)| authority == host)
+    });
+    if !same {
+        return forbidden("requests from web pages of other origins are not served");
+    }
+    Ok(())
+}
+
+/// Refuses who lacks the token. Whether the server is alive anybody may know.
+fn check_token(context: &Context, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(token) = &context.token else {
+        return Ok(());
+    };
+    let shown = headers.get(header::AUTHORIZATION).and_then(|value| {
+        let (scheme, shown) = value.as_bytes().split_at_checked("Bearer ".len())?;
+        scheme
+            .eq_ignore_ascii_case(b"Bearer ")
+            .then_some(shown.trim_ascii())
+    });
+    let refusal = match shown {
+        _ if ["/livez", "/readyz"].contains(&path) => return Ok(()),
+        Some(shown) if token.is(shown) => return Ok(()),
+        Some(_) => authentication::wrong(),
+        None => Refusal::new(
+            Code::Unauthenticated,
+            "this server needs a token, in the header authorization: Bearer …",
+        ),
+    };
+    Err(refusal.into())
 }
 
 fn is_loopback(host: &str) -> bool {

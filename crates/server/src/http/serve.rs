@@ -5,13 +5,17 @@ use crate::limits::Limits;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
 
 /// How long a shutdown waits for requests in progress.
 const LAST_REQUESTS_TIMEOUT: Duration = Duration::from_secs(2);
@@ -22,6 +26,7 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// Serves until `stopped`.
 pub(super) async fn serve(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     router: Router,
     limits: Limits,
     mut stopped: oneshot::Receiver<()>,
@@ -38,22 +43,41 @@ pub(super) async fn serve(
         };
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.http_stall_timeout));
-        let service = TowerToHyperService::new(router.clone());
-        let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service);
-        let connection = connections.watch(connection);
+        let stream = Box::pin(stream);
+        let (http, router) = (http.clone(), router.clone());
+        let (tls, watcher) = (tls.clone(), connections.watcher());
         tokio::spawn(async move {
-            if let Err(e) = connection.await {
-                tracing::debug!(error = %e, "an HTTP connection has failed");
+            match tls {
+                None => converse(&http, stream, router, watcher).await,
+                Some(tls) => match timeout(limits.http_stall_timeout, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => converse(&http, Box::pin(stream), router, watcher).await,
+                    Ok(Err(e)) => tracing::debug!(error = %e, "an HTTP client speaks no TLS"),
+                    Err(_) => tracing::debug!("an HTTP client did not begin TLS in time"),
+                },
             }
             drop(place);
         });
     }
     drop(listener);
-    if tokio::time::timeout(LAST_REQUESTS_TIMEOUT, connections.shutdown())
+    if timeout(LAST_REQUESTS_TIMEOUT, connections.shutdown())
         .await
         .is_err()
     {
         tracing::warn!("some HTTP requests were not finished");
+    }
+}
+
+/// Answers a client's requests until the connection ends.
+async fn converse<S: AsyncRead + AsyncWrite + 'static>(
+    http: &http1::Builder,
+    stream: Pin<Box<S>>,
+    router: Router,
+    watcher: Watcher,
+) {
+    let service = TowerToHyperService::new(router);
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    if let Err(e) = watcher.watch(connection).await {
+        tracing::debug!(error = %e, "an HTTP connection has failed");
     }
 }
 

@@ -3,3 +3,5 @@
 mod http;
 mod lines;
 mod support;
+mod tls;
+mod tokens;

@@ -1,7 +1,8 @@
 //! Web pages are kept from a store on loopback.
 
 use super::{JSON, ask};
-use crate::support::store;
+use crate::support::{http_client, store};
+use std::io::Write;
 
 #[test]
 fn only_hosts_on_loopback_are_served() {
@@ -55,4 +56,39 @@ fn a_browser_takes_a_value_for_nothing_but_json() {
     );
     let response = ask("GET", "/keys/page%20value", &[], "");
     assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[test]
+fn a_browser_is_never_told_that_another_origin_may_ask() {
+    let preflight = [
+        ("origin", "http://page.example"),
+        ("access-control-request-method", "PUT"),
+    ];
+    let own = format!("http://{}", store().http());
+    for (method, headers) in [
+        ("OPTIONS", &preflight[..]),
+        ("OPTIONS", &[("origin", &own)]),
+        ("GET", &[("origin", &own)]),
+    ] {
+        let response = ask(method, "/keys/page", headers, "");
+        assert_ne!(response.status, 200, "{method}");
+        for name in ["origin", "methods", "headers", "credentials"] {
+            let name = format!("access-control-allow-{name}");
+            assert_eq!(response.header(&name), None, "{method}");
+        }
+    }
+}
+
+#[test]
+fn more_headers_than_anybody_needs_are_refused() {
+    let names: Vec<_> = (0..101).map(|n| format!("x-{n}")).collect();
+    let many: Vec<_> = names.iter().map(|name| (&name[..], "1")).collect();
+    assert_eq!(ask("GET", "/livez", &many, "").status, 431);
+    assert_eq!(ask("GET", "/livez", &many[..90], "").status, 200);
+    // One without an end is read no further than 400 KiB or so.
+    let mut stream = http_client::connect(store().http());
+    stream.write_all(b"GET /livez HTTP/1.1\r\nx: ").unwrap();
+    let refused = (0..1000).any(|_| stream.write_all(&[b'x'; 64 << 10]).is_err());
+    assert!(refused, "64 MB of a header were taken");
+    assert_eq!(ask("GET", "/livez", &[], "").status, 200);
 }

@@ -32,6 +32,14 @@ impl Running {
         running
     }
 
+    /// A server of the guest `name` that listens as `options` say.
+    pub(crate) fn listening(name: &str, options: &ListenOptions) -> Self {
+        let data = TempDir::new().unwrap();
+        let mut running = Self::on(name, data.path(), GuestLimits::default(), options);
+        running.data = Some(data);
+        running
+    }
+
     /// A server of the guest `name` on a data directory of the test's.
     pub(crate) fn on(
         name: &str,
@@ -99,7 +107,7 @@ pub(crate) fn everywhere() -> ListenOptions {
     ListenOptions {
         lines: Some("127.0.0.1:0".to_owned()),
         http: Some("127.0.0.1:0".to_owned()),
-        unix: None,
+        ..ListenOptions::default()
     }
 }
 
