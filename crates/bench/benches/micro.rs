@@ -1,5 +1,8 @@
 //! Microbenchmarks of the store's parts: `make micro`.
-#![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
+#![allow(
+    missing_docs,
+    reason = "criterion's macros make undocumented functions"
+)]
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use kv_engine::cache::Cache;
@@ -65,7 +68,10 @@ fn record(criterion: &mut Criterion) {
 
 fn canonical_form(criterion: &mut Criterion) {
     let texts = [
-        ("in order", r#"{"a":1,"b":[true,null,"text"],"c":{"d":0.5}}"#),
+        (
+            "in order",
+            r#"{"a":1,"b":[true,null,"text"],"c":{"d":0.5}}"#,
+        ),
         (
             "out of order",
             r#"{"z":1.50,"b":[1e3,null,"\u00e9"],"a":{"y":0.5,"x":"text"}}"#,
@@ -103,9 +109,14 @@ fn index(criterion: &mut Criterion) {
     let mut index = Index::default();
     for number in 0..KEYS {
         let number = number * 7919 % KEYS;
-        index.set(Address::Key(&key(number)), Some(entry(&mut cache, number + 1)));
+        index.set(
+            Address::Key(&key(number)),
+            Some(entry(&mut cache, number + 1)),
+        );
     }
-    let keys: Vec<_> = (0..KEYS).map(|number| key(number * 104_729 % KEYS)).collect();
+    let keys: Vec<_> = (0..KEYS)
+        .map(|number| key(number * 104_729 % KEYS))
+        .collect();
     let mut group = criterion.benchmark_group("index of 100,000 keys");
     let mut next = keys.iter().cycle();
     group.bench_function("get", |bencher| {
@@ -166,7 +177,11 @@ fn engine(criterion: &mut Criterion) {
         group.bench_function(format!("batch of {count} puts"), |bencher| {
             // Anew now and then, so that the files in memory stay small.
             bencher.iter_batched_ref(
-                || Store::open(MemoryFiles::default(), Options::default()).unwrap().0,
+                || {
+                    Store::open(MemoryFiles::default(), Options::default())
+                        .unwrap()
+                        .0
+                },
                 |store| {
                     let mut replies = Vec::new();
                     let outcome = store.handle(black_box(&events), TIME_MS, &mut replies);

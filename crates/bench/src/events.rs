@@ -41,7 +41,13 @@ pub(crate) fn batches(
 ) -> Vec<Vec<u8>> {
     let wire = lines(Values::small());
     (0..count)
-        .map(|_| batch(&wire, operation, (0..events_each).map(|_| random.below(keys))))
+        .map(|_| {
+            batch(
+                &wire,
+                operation,
+                (0..events_each).map(|_| random.below(keys)),
+            )
+        })
         .collect()
 }
 
@@ -94,7 +100,10 @@ mod tests {
     fn batches_are_of_the_stated_length_and_differ() {
         let made = batches(Operation::Get, 1000, 16, 4, &mut Random::new(1));
         assert_eq!(made.len(), 4);
-        assert!(made.iter().all(|batch| memchr_iter(b'\n', batch).count() == 16));
+        assert!(
+            made.iter()
+                .all(|batch| memchr_iter(b'\n', batch).count() == 16)
+        );
         assert_ne!(made[0], made[1]);
     }
 }

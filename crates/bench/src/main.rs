@@ -118,7 +118,9 @@ fn bench(run: Run) -> Result<(), Failure> {
         versions,
         parts,
         rejected: session.quiet.rejected,
-        verdicts: targets.map(|target| target.judge(&session.results)).collect(),
+        verdicts: targets
+            .map(|target| target.judge(&session.results))
+            .collect(),
         results: &session.results,
     };
     println!("{}", targets_table(&report.verdicts));

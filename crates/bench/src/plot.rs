@@ -7,8 +7,8 @@ use crate::results::{Point, Results};
 use crate::servers::{OURS, REDIS};
 use crate::statistics::{middle, shown};
 use plotters::prelude::{
-    BLACK, BindKeyPoints, ChartBuilder, Circle, IntoDrawingArea, IntoLogRange, LineSeries, LogCoord,
-    PathElement, RGBColor, SVGBackend, SeriesLabelPosition, WHITE,
+    BLACK, BindKeyPoints, ChartBuilder, Circle, IntoDrawingArea, IntoLogRange, LineSeries,
+    LogCoord, PathElement, RGBColor, SVGBackend, SeriesLabelPosition, WHITE,
 };
 use std::collections::BTreeSet;
 
@@ -50,7 +50,10 @@ pub(crate) fn all(results: &Results) -> Result<Vec<(&'static str, String)>, Fail
         lines_of(&[OURS, REDIS], |operation, subject| {
             let points = lines::CONNECTIONS.into_iter().filter_map(|connections| {
                 let point = lines::point(operation, connections, 1, subject);
-                Some((as_float(connections as u64), median(results, &point, figure)?))
+                Some((
+                    as_float(connections as u64),
+                    median(results, &point, figure)?,
+                ))
             });
             points.collect()
         })
@@ -63,7 +66,12 @@ pub(crate) fn all(results: &Results) -> Result<Vec<(&'static str, String)>, Fail
         points.collect()
     });
     let plots = [
-        (THROUGHPUT, "connections", "a second", by_connections("per_second")),
+        (
+            THROUGHPUT,
+            "connections",
+            "a second",
+            by_connections("per_second"),
+        ),
         (LATENCY, "connections", "p99, ms", by_connections("p99_ms")),
         (COST, "keys", "µs each", by_keys),
     ];
@@ -147,7 +155,10 @@ fn draw(x: &str, y: &str, lines: &[Line]) -> Result<String, Failure> {
                 .map_err(failed)?
                 .label(&line.name)
                 .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], colour));
-            let circles = line.points.iter().map(|point| Circle::new(*point, 3, colour));
+            let circles = line
+                .points
+                .iter()
+                .map(|point| Circle::new(*point, 3, colour));
             chart.draw_series(circles).map_err(failed)?;
         }
         chart

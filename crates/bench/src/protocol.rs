@@ -116,12 +116,7 @@ impl Wire {
         }
     }
 
-    fn read_redis(
-        &self,
-        input: &[u8],
-        operation: Operation,
-        number: u64,
-    ) -> Option<(usize, bool)> {
+    fn read_redis(&self, input: &[u8], operation: Operation, number: u64) -> Option<(usize, bool)> {
         let line = memchr(b'\n', input)? + 1;
         if operation == Operation::Put {
             return Some((line, input.starts_with(b"+OK\r\n")));
@@ -176,10 +171,9 @@ mod tests {
             (Protocol::Lines, _) => line,
             (Protocol::Redis, Operation::Put) => "+OK\r\n".to_owned(),
             (Protocol::Redis, Operation::Get) => format!("$200\r\n{value}\r\n"),
-            (
-                Protocol::Http(Route::Keys) | Protocol::FixedHttp(Route::Keys),
-                Operation::Get,
-            ) => http(&value),
+            (Protocol::Http(Route::Keys) | Protocol::FixedHttp(Route::Keys), Operation::Get) => {
+                http(&value)
+            }
             (Protocol::Http(_) | Protocol::FixedHttp(_), _) => http(&line),
         }
         .into_bytes()
@@ -190,7 +184,11 @@ mod tests {
         for protocol in ALL {
             let wire = Wire::new(protocol, Values::small());
             for operation in [Operation::Put, Operation::Get] {
-                let about = if matches!(protocol, Protocol::FixedHttp(_)) { 0 } else { 7 };
+                let about = if matches!(protocol, Protocol::FixedHttp(_)) {
+                    0
+                } else {
+                    7
+                };
                 let reply = right(protocol, operation, about);
                 for end in 0..reply.len() {
                     assert!(matches!(wire.read(&reply[..end], operation, 7), Ok(None)));

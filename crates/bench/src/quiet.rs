@@ -155,9 +155,19 @@ mod tests {
 
     #[test]
     fn a_run_beside_others_is_repeated_while_there_is_patience() {
-        let share = |others| {
-            let before = Ticks { all: 0, busy: 0, ours: 0, kernel: 0 };
-            let after = Ticks { all: 1000, busy: 500 + others, ours: 400, kernel: 100 };
+        let share = |others: u64| {
+            let before = Ticks {
+                all: 0,
+                busy: 0,
+                ours: 0,
+                kernel: 0,
+            };
+            let after = Ticks {
+                all: 1000,
+                busy: 500 + others,
+                ours: 400,
+                kernel: 100,
+            };
             after.others_share_since(&before)
         };
         assert!(share(0) < 1e-9 && (share(100) - 0.1).abs() < 1e-9);

@@ -93,12 +93,18 @@ impl Report<'_> {
             push(&mut text, &line);
         }
         for version in &self.versions {
-            push(&mut text, &format!("- {}: {}", version.name, version.version));
+            push(
+                &mut text,
+                &format!("- {}: {}", version.name, version.version),
+            );
         }
         push(&mut text, "\n## Targets\n");
         push(&mut text, &targets_table(&self.verdicts));
         for part in self.parts {
-            push(&mut text, &format!("## {}\n\n{}\n", part.title(), part.method()));
+            push(
+                &mut text,
+                &format!("## {}\n\n{}\n", part.title(), part.method()),
+            );
             for (name, caption) in plot::of(*part) {
                 push(&mut text, &format!("![{caption}](performance/{name})\n"));
             }
@@ -118,7 +124,10 @@ impl Report<'_> {
         let mut text = String::new();
         let heads: Vec<_> = names.iter().map(|name| name.replace('_', " ")).collect();
         push(&mut text, &format!("| | | {} |", heads.join(" | ")));
-        push(&mut text, &format!("|---|---|{}", "---|".repeat(names.len())));
+        push(
+            &mut text,
+            &format!("|---|---|{}", "---|".repeat(names.len())),
+        );
         for point in self.results.points(part) {
             let cells: Vec<_> = names
                 .iter()
@@ -129,7 +138,12 @@ impl Report<'_> {
                 .collect();
             push(
                 &mut text,
-                &format!("| {} | {} | {} |", point.workload, point.subject, cells.join(" | ")),
+                &format!(
+                    "| {} | {} | {} |",
+                    point.workload,
+                    point.subject,
+                    cells.join(" | ")
+                ),
             );
         }
         text
@@ -147,7 +161,10 @@ instructions` compares counts of instructions, which don't depend on what else r
 /// Every target with its figure. It is also what is printed.
 pub(crate) fn targets_table(verdicts: &[Verdict]) -> String {
     let mut text = String::new();
-    push(&mut text, "| | figure | unit | kv-actor | beside it | | ratio | target | |");
+    push(
+        &mut text,
+        "| | figure | unit | kv-actor | beside it | | ratio | target | |",
+    );
     push(&mut text, "|---|---|---|---|---|---|---|---|---|");
     for verdict in verdicts {
         let reached = match verdict.reached {

@@ -115,10 +115,9 @@ impl Target {
         let ratios: Vec<f64> = ours.iter().zip(&beside).map(|(a, b)| a / b).collect();
         let ratio = middle(ratios.iter().copied());
         let (bound, reached) = match self.bound {
-            Bound::RatioAtLeast(least) => (
-                format!("≥ {least} ×"),
-                ratio.map(|ratio| ratio >= least),
-            ),
+            Bound::RatioAtLeast(least) => {
+                (format!("≥ {least} ×"), ratio.map(|ratio| ratio >= least))
+            }
             Bound::RatioAtMost(most) => (format!("≤ {most} ×"), ratio.map(|ratio| ratio <= most)),
             Bound::AtMost(most) => (
                 format!("≤ {most}"),

@@ -45,13 +45,19 @@ impl Server {
 
     /// The memory that it has to itself.
     pub(crate) fn memory_bytes(&self) -> Result<u64, Failure> {
-        crate::machine::memory_bytes(self.process.id())
-            .ok_or_else(|| Failure::new(format!("the kernel does not tell the memory of {}", self.name)))
+        crate::machine::memory_bytes(self.process.id()).ok_or_else(|| {
+            Failure::new(format!(
+                "the kernel does not tell the memory of {}",
+                self.name
+            ))
+        })
     }
 
     /// Ends it in order.
     pub(crate) fn stop(mut self) -> Result<(), Failure> {
-        let pid = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw);
+        let pid = i32::try_from(self.process.id())
+            .ok()
+            .and_then(Pid::from_raw);
         if let Some(pid) = pid {
             kill_process(pid, Signal::TERM).map_err(failed)?;
         }

@@ -237,7 +237,10 @@ mod tests {
             }
             // Answers come late, and not in order.
             if round % 50 == 0 {
-                waiting.drain(..).rev().for_each(|insert| ycsb.answered(insert));
+                waiting
+                    .drain(..)
+                    .rev()
+                    .for_each(|insert| ycsb.answered(insert));
             }
         }
         waiting.drain(..).for_each(|insert| ycsb.answered(insert));

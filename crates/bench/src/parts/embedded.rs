@@ -119,9 +119,13 @@ pub(super) fn run(session: &mut Session) -> Result<(), Failure> {
         for (workload, events) in [(GET, 1), (GET_BATCHES, BATCH)] {
             for engine in &engines {
                 session.measure(point(workload, engine.name()), run, || {
-                    in_batches(time / 2, plan.embedded_keys, events, &mut random, |numbers| {
-                        engine.get(numbers)
-                    })
+                    in_batches(
+                        time / 2,
+                        plan.embedded_keys,
+                        events,
+                        &mut random,
+                        |numbers| engine.get(numbers),
+                    )
                 })?;
             }
         }
@@ -135,7 +139,9 @@ pub(super) fn run(session: &mut Session) -> Result<(), Failure> {
         for engine in &engines {
             session.measure(point(PUT_THREADS, engine.name()), run, || {
                 let group = Group::new(&**engine);
-                by_threads(time, plan.embedded_keys, random.next(), |number| group.put(number))
+                by_threads(time, plan.embedded_keys, random.next(), |number| {
+                    group.put(number)
+                })
             })?;
             if engine.name() == FJALL {
                 session.measure(point(PUT_THREADS, FJALL_ALONE), run, || {

@@ -59,7 +59,11 @@ pub(super) fn run(session: &mut Session) -> Result<(), Failure> {
     for (workload, keys, settings) in workloads {
         let data = session.path(&format!("latency-{keys}-{}", servers.len()));
         let server = session.ours(&data, settings)?;
-        send_all(server.address(wire.protocol)?, &wire, &mut Each(scattered(keys)))?;
+        send_all(
+            server.address(wire.protocol)?,
+            &wire,
+            &mut Each(scattered(keys)),
+        )?;
         servers.push((workload, keys, server));
     }
     let logged = log_lines()?;
@@ -96,7 +100,11 @@ pub(super) fn run(session: &mut Session) -> Result<(), Failure> {
 fn log_lines() -> Result<Vec<u8>, Failure> {
     let opened = Store::open(MemoryFiles::default(), Options::default());
     let (mut store, _) = opened.map_err(failed)?;
-    let events = batch(&lines(Values::small()), Operation::Put, 0..CONNECTIONS as u64);
+    let events = batch(
+        &lines(Values::small()),
+        Operation::Put,
+        0..CONNECTIONS as u64,
+    );
     for _ in 0..2 {
         handle(&mut store, &events, CONNECTIONS, &mut Vec::new())?;
     }

@@ -33,7 +33,11 @@ pub(crate) fn point(
         Operation::Put => "durable put",
         Operation::Get => "get",
     };
-    let depth = if depth == 1 { String::new() } else { format!(", {depth} deep") };
+    let depth = if depth == 1 {
+        String::new()
+    } else {
+        format!(", {depth} deep")
+    };
     let plural = if connections == 1 { "" } else { "s" };
     let workload = format!("{operation}, {connections} connection{plural}{depth}");
     Point::new(Part::Lines, workload, subject)

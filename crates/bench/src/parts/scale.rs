@@ -48,7 +48,11 @@ pub(crate) fn cost(operation: Operation, keys: u64, subject: &'static str) -> Po
 
 /// The figures of the directory and of the process.
 pub(super) fn space(keys: u64, subject: &'static str) -> Point {
-    Point::new(Part::Scale, format!("space, {} keys", shown_keys(keys)), subject)
+    Point::new(
+        Part::Scale,
+        format!("space, {} keys", shown_keys(keys)),
+        subject,
+    )
 }
 
 pub(super) fn opening(keys: u64, after: &str, subject: &'static str) -> Point {

@@ -23,7 +23,10 @@ const REDIS_KEYS_MAX: u64 = 1_000_000;
 pub(super) fn run(session: &mut Session, directories: &[(u64, PathBuf)]) -> Result<(), Failure> {
     let empty_bytes = empty(session)?;
     let mut redis = Vec::new();
-    for (keys, _) in directories.iter().filter(|(keys, _)| *keys <= REDIS_KEYS_MAX) {
+    for (keys, _) in directories
+        .iter()
+        .filter(|(keys, _)| *keys <= REDIS_KEYS_MAX)
+    {
         redis.extend(prepare_redis(session, *keys)?.map(|data| (*keys, data)));
     }
     let mut random = Random::new(session.seed);
@@ -160,12 +163,7 @@ fn prepare_redis(session: &Session, keys: u64) -> Result<Option<PathBuf>, Failur
     Ok(Some(data))
 }
 
-fn open_redis(
-    session: &mut Session,
-    run: usize,
-    keys: u64,
-    data: &Path,
-) -> Result<(), Failure> {
+fn open_redis(session: &mut Session, run: usize, keys: u64, data: &Path) -> Result<(), Failure> {
     let ways: [(&str, fn(Server) -> Result<(), Failure>); 2] =
         [(CLEAN, Server::stop), (KILL, Server::kill)];
     // It was stopped in order; what opens it the first time is killed.

@@ -23,7 +23,10 @@ impl StoreSettings {
             config = { memory_bytes_max = 4294967296 }\n[store]\n"
             .to_owned();
         for (name, value) in [
-            ("cache_bytes_max", self.cache_bytes_max.map(|bytes| bytes as u64)),
+            (
+                "cache_bytes_max",
+                self.cache_bytes_max.map(|bytes| bytes as u64),
+            ),
             ("segment_bytes_max", self.segment_bytes_max),
         ] {
             if let Some(value) = value {
