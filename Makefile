@@ -4,7 +4,7 @@
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help toolchain component build run lint test bench deny
+.PHONY: help toolchain component build run lint test bench sim soak torture deny
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,16 @@ bench: build ## figures of the store, beside those of redis-server
 	scripts/install-debian redis-server
 	cargo run --release --locked --package kv-bench
 
+sim: toolchain ## replays one seed of the simulator: make sim SEED=n
+	cargo run --locked --package kv-simulator -- --seed $(or $(SEED),1)
+
+soak: toolchain ## simulates for an hour, or SOAK_MINUTES
+	cargo run --release --locked --package kv-simulator -- --histories 1000000 \
+		--every-point 1000000 --variants 100 --minutes $(or $(SOAK_MINUTES),60)
+
 deny: toolchain ## checks the licences and sources of the dependencies
 	cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
 	cargo deny check bans licenses sources
+
+torture: build ## kills, full disks, damaged files, races: KILLS=, SEED=, ONLY=, TEN_MILLION=1
+	cargo run --release --locked --package kv-torture

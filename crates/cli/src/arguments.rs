@@ -58,6 +58,16 @@ pub(crate) enum Command {
     },
     /// Load events, one a line, or a JSON object of key and value
     Import(Import),
+    /// Read and check everything in a data directory; prints a JSON report
+    Verify(Directory),
+    /// Set damaged lines aside in lost/ and keep all the rest; prints a JSON report
+    Repair {
+        #[command(flatten)]
+        directory: Directory,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// Where the data is: a running server, or a directory that none has open.
@@ -71,6 +81,17 @@ pub(crate) struct Place {
         hide_env_values = true
     )]
     pub(crate) url: Option<String>,
+    /// The data directory
+    #[arg(long, value_name = "DIR", env = "KV_ACTOR_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// The manifest that names the data directory
+    #[arg(long, value_name = "FILE", env = "KV_ACTOR_MANIFEST")]
+    pub(crate) manifest: Option<PathBuf>,
+}
+
+/// A data directory that no server has open.
+#[derive(Args, Debug)]
+pub(crate) struct Directory {
     /// The data directory
     #[arg(long, value_name = "DIR", env = "KV_ACTOR_DATA")]
     pub(crate) data: Option<PathBuf>,

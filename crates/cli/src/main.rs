@@ -7,6 +7,7 @@ mod event;
 mod failure;
 mod import;
 mod place;
+mod repair;
 mod serve;
 
 use arguments::{Arguments, Command};
@@ -29,6 +30,8 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Verify(directory) => repair::verify(&directory),
+        Command::Repair { directory, yes } => repair::repair(&directory, yes),
         Command::Put { place, key, value } => event::put(&place, &key, &value),
         Command::Get { place, key } => event::get(&place, &key),
         Command::Delete { place, key } => event::delete(&place, &key),

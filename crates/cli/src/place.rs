@@ -129,7 +129,7 @@ fn open_directory(path: &Path, configuration: &str) -> Result<Place, Failure> {
 }
 
 /// Milliseconds since the Unix epoch; 0 for a clock that is set before it.
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |time| {

@@ -62,7 +62,7 @@ impl fmt::Display for Damage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{}, line {}, byte {}: {}; nothing was changed: restore this file from a backup",
+            "{}, line {}, byte {}: {}; nothing was changed: `kv-actor verify` tells all that is damaged, `kv-actor repair` keeps the rest, or restore the directory from a backup",
             self.file, self.line, self.byte, self.reason
         )
     }

@@ -201,3 +201,16 @@ fn an_owner_whose_segments_were_compacted_away_acknowledges_nothing() {
     let (mut last, _) = open_with(&files, small());
     assert_eq!(get(&mut last, "a"), Ok(quoted(&full)));
 }
+
+#[test]
+fn so_does_one_that_has_opened_an_empty_directory() {
+    for event in [get_event("k1"), put_event("k1", "2")] {
+        let files = MemoryFiles::default();
+        let (mut first, _) = open_with(&files, small());
+        let (mut second, _) = open_with(&files, small());
+        fill(&mut second, 2000);
+        assert!(!files.exists("00000001.jsonl").unwrap());
+        let (replies, _) = say_all(&mut first, &[&event]);
+        assert_eq!(code_in(&replies[0]), "unavailable");
+    }
+}

@@ -191,3 +191,40 @@ fn a_claim_on_a_log_that_has_grown_since_it_was_read_is_refused() {
     );
     assert_eq!(get(&mut open(&files), "a").as_deref(), Ok("2"));
 }
+
+#[test]
+fn what_was_refused_is_not_there_when_the_store_is_opened_again() {
+    // Half of the write arrives: whole lines of it. Once in a new segment, once
+    // behind what another has.
+    for begun in [false, true] {
+        let files = FaultyFiles::new();
+        let mut store = open(&files);
+        if begun {
+            put(&mut store, "a", "1");
+        }
+        files.fault.set(Fault::Write);
+        let events: Vec<_> = (0..20).map(|n| put_event(&format!("k{n}"), "2")).collect();
+        let events: Vec<_> = events.iter().map(String::as_str).collect();
+        let (replies, _) = say_all(&mut store, &events);
+        assert!(replies.iter().all(|reply| code_in(reply) == "storage"));
+        files.fault.set(Fault::None);
+        let (_, report) = open_with(&files, Options::default());
+        assert_eq!(report.keys, usize::from(begun));
+    }
+}
+
+#[test]
+fn a_segment_that_was_cut_under_the_owner_takes_nothing_more() {
+    let files = MemoryFiles::default();
+    let mut store = open(&files);
+    put(&mut store, "a", "1");
+    let bytes = bytes_of(&files, "00000001.jsonl");
+    put(&mut store, "b", "2");
+    replace(&files, "00000001.jsonl", &bytes);
+    let (replies, outcome) = say_all(&mut store, &[&put_event("c", "3")]);
+    assert_eq!(
+        (code_in(&replies[0]).as_str(), outcome),
+        ("storage", Outcome::Finished)
+    );
+    assert_eq!(get(&mut open(&files), "a").as_deref(), Ok("1"));
+}

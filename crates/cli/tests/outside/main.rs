@@ -5,5 +5,6 @@ mod commands;
 mod importing;
 mod readme;
 mod refusals;
+mod repairing;
 mod serving;
 mod support;

@@ -324,12 +324,24 @@ impl<F: Files> Writer<F> {
         let Some(open) = self.open.as_mut() else {
             return Ok(());
         };
+        let length = open.file.length().map_err(CommitError::Failed)?;
+        if length != open.bytes {
+            return Err(CommitError::Failed(FileError {
+                operation: "write",
+                name: file_name(self.number),
+                kind: FileErrorKind::Other,
+                detail: format!(
+                    "somebody else has changed the file: it has {length} bytes instead of {}",
+                    open.bytes
+                ),
+            }));
+        }
         if let Err(e) = open.file.write_at(open.bytes, &self.batch.lines) {
             // An unknown part is written behind the last durable byte. This
             // segment ends there; the next batch begins another.
-            cut(&mut open.file, open.bytes);
+            let refused = refused(&mut open.file, open.bytes, e);
             self.seal();
-            return Err(CommitError::Refused(e));
+            return Err(refused);
         }
         if let Err(e) = open.file.sync() {
             return Err(failed(&mut open.file, open.bytes, e));
@@ -363,8 +375,9 @@ impl<F: Files> Writer<F> {
         if let Err(e) = file.write_at(0, &self.batch.lines) {
             // The number stays ours: a file that is there tells every other
             // owner so. It is written anew with the next batch.
+            let refused = refused(&mut file, 0, e);
             self.claimed = Some(file);
-            return Err(CommitError::Refused(e));
+            return Err(refused);
         }
         if let Err(e) = file.sync().and_then(|()| files.sync_directory()) {
             return Err(failed(&mut file, 0, e));
@@ -401,7 +414,7 @@ impl<F: Files> Writer<F> {
     fn cut_torn(&mut self, files: &F) {
         for torn in self.torn.drain(..) {
             if let Ok(mut file) = files.open(&file_name(torn.number), Access::ReadWrite) {
-                cut(&mut file, torn.bytes);
+                cut(&mut file, torn.bytes).ok();
             }
         }
     }
@@ -411,11 +424,7 @@ impl<F: Files> Writer<F> {
     /// be read again. So it must where the segment before is gone: the claimed
     /// number was taken then, by an owner who has compacted both.
     fn check_unchanged(&mut self, files: &F, before: u32) -> Result<(), CommitError> {
-        if before > 0
-            && !files
-                .exists(&file_name(before))
-                .map_err(CommitError::Failed)?
-        {
+        if !is_there(files, before)? || (before == 0 && has_segment_but(files, self.number)?) {
             return Err(CommitError::Replaced);
         }
         for (number, bytes) in std::mem::take(&mut self.read_bytes) {
@@ -439,17 +448,12 @@ impl<F: Files> Writer<F> {
     /// Where one has, where the newest segment was removed, or where the
     /// directory can't be asked.
     pub fn check_owner(&self, files: &F) -> Result<(), CommitError> {
-        let exists = |number| {
-            files
-                .exists(&file_name(number))
-                .map_err(CommitError::Failed)
-        };
-        if exists(self.number + 1)? {
+        if is_there(files, self.number + 1)? || (self.number == 0 && has_segment_but(files, 0)?) {
             return Err(CommitError::Replaced);
         }
         // In this order: whoever replaces an owner removes that one's segment
         // before its own.
-        if self.number > 0 && !exists(self.number)? {
+        if !is_there(files, self.number)? {
             return Err(CommitError::Failed(FileError {
                 operation: "look-up",
                 name: file_name(self.number),
@@ -461,18 +465,40 @@ impl<F: Files> Writer<F> {
     }
 }
 
+/// Whether a segment is there; as good as there is the one before the first.
+fn is_there<F: Files>(files: &F, number: u32) -> Result<bool, CommitError> {
+    Ok(number == 0
+        || files
+            .exists(&file_name(number))
+            .map_err(CommitError::Failed)?)
+}
+
+/// Whether there is any segment but one.
+fn has_segment_but<F: Files>(files: &F, own: u32) -> Result<bool, CommitError> {
+    let names = files.list().map_err(CommitError::Failed)?;
+    let mut numbers = names.iter().filter_map(|name| number_of(name));
+    Ok(numbers.any(|number| number != own))
+}
+
+/// A failed write, of which an unknown part is there. Where that can be taken
+/// back for good, nothing of the batch will ever count.
+fn refused<T: File>(file: &mut T, durable_bytes: u64, error: FileError) -> CommitError {
+    match cut(file, durable_bytes) {
+        Ok(()) => CommitError::Refused(error),
+        Err(_) => CommitError::Failed(error),
+    }
+}
+
 /// A failed sync, after which nothing is known of the lines behind the last
 /// durable byte.
 fn failed<T: File>(file: &mut T, durable_bytes: u64, error: FileError) -> CommitError {
-    cut(file, durable_bytes);
+    // Where the disk fails here too, nothing is worse than before.
+    cut(file, durable_bytes).ok();
     CommitError::Failed(error)
 }
 
 /// Cuts off what did not become durable, so that whoever opens the log next
-/// doesn't read from memory what the disk may have dropped. Where the disk fails
-/// here too, nothing is worse than before.
-fn cut<T: File>(file: &mut T, durable_bytes: u64) {
-    match file.set_length(durable_bytes).and_then(|()| file.sync()) {
-        Ok(()) | Err(_) => {}
-    }
+/// doesn't read from memory what the disk may have dropped.
+fn cut<T: File>(file: &mut T, durable_bytes: u64) -> Result<(), FileError> {
+    file.set_length(durable_bytes).and_then(|()| file.sync())
 }

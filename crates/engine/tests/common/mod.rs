@@ -199,11 +199,97 @@ impl File for FaultyFile {
         self.file.write_at(offset, bytes)
     }
     fn set_length(&mut self, length: u64) -> Result<(), FileError> {
-        check(&self.fault, Fault::Write, "cut")?;
+        // A full disk lets a file be cut.
         self.file.set_length(length)
     }
     fn sync(&mut self) -> Result<(), FileError> {
         check(&self.fault, Fault::Sync, "sync")?;
         self.file.sync()
+    }
+}
+
+/// A directory in memory whose process ends after so many changes.
+#[derive(Clone, Debug)]
+pub struct StoppingFiles {
+    pub files: MemoryFiles,
+    left: Rc<Cell<u64>>,
+}
+
+impl StoppingFiles {
+    pub fn new(files: MemoryFiles, changes: u64) -> Self {
+        let left = Rc::new(Cell::new(changes));
+        Self { files, left }
+    }
+}
+
+fn count_down(left: &Cell<u64>) -> Result<(), FileError> {
+    match left.get().checked_sub(1) {
+        Some(rest) => {
+            left.set(rest);
+            Ok(())
+        }
+        None => check(&Cell::new(Fault::Write), Fault::Write, "stopped"),
+    }
+}
+
+#[derive(Debug)]
+pub struct StoppingFile {
+    file: MemoryFile,
+    left: Rc<Cell<u64>>,
+}
+
+impl Files for StoppingFiles {
+    type File = StoppingFile;
+
+    fn list(&self) -> Result<Vec<String>, FileError> {
+        self.files.list()
+    }
+    fn create(&self, name: &str) -> Result<StoppingFile, FileError> {
+        count_down(&self.left)?;
+        let left = Rc::clone(&self.left);
+        let file = self.files.create(name)?;
+        Ok(StoppingFile { file, left })
+    }
+    fn open(&self, name: &str, access: Access) -> Result<StoppingFile, FileError> {
+        let left = Rc::clone(&self.left);
+        let file = self.files.open(name, access)?;
+        Ok(StoppingFile { file, left })
+    }
+    fn exists(&self, name: &str) -> Result<bool, FileError> {
+        self.files.exists(name)
+    }
+    fn rename(&self, from: &str, to: &str) -> Result<(), FileError> {
+        count_down(&self.left)?;
+        self.files.rename(from, to)
+    }
+    fn remove(&self, name: &str) -> Result<(), FileError> {
+        count_down(&self.left)?;
+        self.files.remove(name)
+    }
+    fn sync_directory(&self) -> Result<(), FileError> {
+        count_down(&self.left)
+    }
+}
+
+impl File for StoppingFile {
+    fn length(&self) -> Result<u64, FileError> {
+        self.file.length()
+    }
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, FileError> {
+        self.file.read_at(offset, buffer)
+    }
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), FileError> {
+        if let Err(e) = count_down(&self.left) {
+            self.file.write_at(offset, &bytes[..bytes.len() / 2])?;
+            return Err(e);
+        }
+        self.file.write_at(offset, bytes)
+    }
+    fn set_length(&mut self, length: u64) -> Result<(), FileError> {
+        count_down(&self.left)?;
+        self.file.set_length(length)
+    }
+    fn sync(&mut self) -> Result<(), FileError> {
+        count_down(&self.left)
     }
 }
