@@ -1,23 +1,34 @@
-//! The closed loop: every connection keeps its requests in flight, on one thread.
+//! The load generator, a closed loop: every connection keeps its requests in
+//! flight, all of them on one thread.
 
-use crate::client::{Client, at_random};
+use crate::failure::{Failure, failed};
 use crate::machine::cpu_seconds;
-use crate::servers::Server;
-use crate::workload::{Keys, Operation, Workload};
+use crate::protocol::Wire;
+use crate::requests::Requests;
+use client::Client;
 use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use std::fmt;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// What comes before the time that counts.
-const WARM_UP: Duration = Duration::from_millis(500);
+mod client;
 
 /// Latencies above this count as this.
 const LATENCY_NS_MAX: u64 = 60_000_000_000;
 
 /// A server that says nothing for so long has failed.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// How many connections keep how many requests each in flight, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Load {
+    pub(crate) connections: usize,
+    pub(crate) depth: usize,
+    /// What comes before the time that counts.
+    pub(crate) warm_up: Duration,
+    pub(crate) time: Duration,
+}
 
 /// What one run has shown.
 #[derive(Debug)]
@@ -31,21 +42,22 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Runs a workload on a server, for `seconds` behind the warm-up.
+    /// Sends requests for as long as the load says.
     pub(crate) fn of(
-        server: &Server,
-        workload: Workload,
-        keys: &mut Keys,
-        seconds: f64,
+        address: SocketAddr,
+        wire: &Wire,
+        load: Load,
+        requests: &mut impl Requests,
     ) -> Result<Self, Failure> {
-        let mut generator = Generator::connect(server, workload)?;
-        generator.go_on(WARM_UP, keys)?;
+        let mut generator = Generator::connect(address, wire, load.connections, load.depth)?;
+        generator.start(requests)?;
+        generator.go_on(load.warm_up, requests)?;
         generator.latencies.reset();
         let (begun, cpu) = (Instant::now(), cpu_seconds());
-        let replies = generator.go_on(Duration::from_secs_f64(seconds), keys)?;
+        let replies = generator.go_on(load.time, requests)?;
         let seconds = begun.elapsed().as_secs_f64();
         let generator_share = (cpu_seconds() - cpu) / seconds;
-        generator.finish()?;
+        generator.finish(requests)?;
         Ok(Self {
             replies,
             seconds,
@@ -60,20 +72,34 @@ impl Run {
     }
 }
 
-/// Puts every key once.
-pub(crate) fn fill(server: &Server, count: u64) -> Result<(), Failure> {
-    let mut generator = Generator::connect(server, Workload::new(Operation::Put, 64, 64))?;
-    let mut numbers = 0..count;
-    generator.start(|| numbers.next())?;
+/// A histogram of latencies.
+pub(crate) fn latencies() -> Result<Histogram<u64>, Failure> {
+    Histogram::new_with_max(LATENCY_NS_MAX, 3).map_err(failed)
+}
+
+/// Counts a latency; what is out of range counts as the longest.
+pub(crate) fn record(latencies: &mut Histogram<u64>, latency: Duration) {
+    let latency = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+    latencies.saturating_record(latency.max(1));
+}
+
+/// Sends requests until there are none left, and waits for every reply.
+pub(crate) fn send_all(
+    address: SocketAddr,
+    wire: &Wire,
+    requests: &mut impl Requests,
+) -> Result<(), Failure> {
+    let mut generator = Generator::connect(address, wire, 64, 64)?;
+    generator.start(requests)?;
     while generator.clients.iter().any(|client| !client.is_idle()) {
-        generator.turn(|| numbers.next())?;
+        generator.turn(requests, true)?;
     }
     Ok(())
 }
 
 struct Generator<'a> {
-    server: &'a Server,
-    workload: Workload,
+    wire: &'a Wire,
+    depth: usize,
     poll: Poll,
     events: Events,
     clients: Vec<Client>,
@@ -82,11 +108,16 @@ struct Generator<'a> {
 }
 
 impl<'a> Generator<'a> {
-    fn connect(server: &'a Server, workload: Workload) -> Result<Self, Failure> {
+    fn connect(
+        address: SocketAddr,
+        wire: &'a Wire,
+        connections: usize,
+        depth: usize,
+    ) -> Result<Self, Failure> {
         let poll = Poll::new()?;
         let mut clients = Vec::new();
-        for number in 0..workload.connections {
-            let stream = std::net::TcpStream::connect(server.address)?;
+        for number in 0..connections {
+            let stream = std::net::TcpStream::connect(address)?;
             stream.set_nodelay(true)?;
             stream.set_nonblocking(true)?;
             let mut stream = TcpStream::from_std(stream);
@@ -96,148 +127,61 @@ impl<'a> Generator<'a> {
             clients.push(Client::new(stream));
         }
         Ok(Self {
-            server,
-            workload,
+            wire,
+            depth,
             poll,
             events: Events::with_capacity(256),
             clients,
             scratch: vec![0; 256 * 1024],
-            latencies: Histogram::new_with_max(LATENCY_NS_MAX, 3)
-                .map_err(|e| Failure::new(e.to_string()))?,
+            latencies: latencies()?,
         })
     }
 
-    fn start(&mut self, mut next: impl FnMut() -> Option<u64>) -> Result<(), Failure> {
+    fn start(&mut self, requests: &mut impl Requests) -> Result<(), Failure> {
         for client in &mut self.clients {
-            client.send(self.server.protocol, self.workload, &mut next)?;
+            client.send(self.wire, self.depth, requests)?;
         }
         Ok(())
     }
 
-    fn go_on(&mut self, time: Duration, keys: &mut Keys) -> Result<u64, Failure> {
+    fn go_on(&mut self, time: Duration, requests: &mut impl Requests) -> Result<u64, Failure> {
         let end = Instant::now() + time;
-        let mut next = at_random(keys);
-        self.start(&mut next)?;
         let mut replies = 0;
         while Instant::now() < end {
-            replies += self.turn(&mut next)?;
+            replies += self.turn(requests, true)?;
         }
         Ok(replies)
     }
 
     /// Waits for replies to what is in flight, and sends nothing more.
-    fn finish(&mut self) -> Result<(), Failure> {
+    fn finish(&mut self, requests: &mut impl Requests) -> Result<(), Failure> {
         while self.clients.iter().any(|client| !client.is_idle()) {
-            self.turn(|| None)?;
+            self.turn(requests, false)?;
         }
         Ok(())
     }
 
-    /// Handles what every ready socket has.
-    fn turn(&mut self, mut next: impl FnMut() -> Option<u64>) -> Result<u64, Failure> {
-        let (protocol, workload) = (self.server.protocol, self.workload);
+    /// Handles what every ready socket has; sends as many more requests, or none.
+    fn turn(&mut self, requests: &mut impl Requests, more: bool) -> Result<u64, Failure> {
         self.poll.poll(&mut self.events, Some(SILENCE_MAX))?;
         if self.events.is_empty() {
-            return Err(Failure::new(format!(
-                "{} has fallen silent",
-                self.server.name
-            )));
+            return Err(Failure::new("the server has fallen silent"));
         }
         let mut replies = 0;
         for event in &self.events {
             let client = &mut self.clients[event.token().0];
             if event.is_readable() {
                 replies +=
-                    client.receive(protocol, workload, &mut self.scratch, &mut self.latencies)?;
-                client.send(protocol, workload, &mut next)?;
-            } else {
-                client.flush()?;
+                    client.receive(self.wire, &mut self.scratch, &mut self.latencies, requests)?;
+                if more {
+                    client.send(self.wire, self.depth, requests)?;
+                }
             }
+            client.flush()?;
         }
         Ok(replies)
     }
 }
 
-/// Why there is no figure.
-#[derive(Debug)]
-pub(crate) struct Failure(String);
-
-impl Failure {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self(error.to_string())
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::Protocol;
-    use std::io::{BufRead, BufReader, Write};
-
-    /// A server of ours in a few lines: it answers every put and get rightly, or
-    /// with the value of another key.
-    fn serve(wrong: bool) -> std::net::SocketAddr {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let stream = stream.unwrap();
-                std::thread::spawn(move || {
-                    for line in BufReader::new(&stream).lines() {
-                        let Ok(line) = line else { return };
-                        let number: u64 = line[line.find("key:").unwrap() + 4..][..16]
-                            .parse()
-                            .unwrap();
-                        let (key, value) = (
-                            crate::workload::key(number),
-                            crate::workload::value(number + u64::from(wrong)),
-                        );
-                        let (key, value) = (
-                            String::from_utf8_lossy(&key),
-                            String::from_utf8_lossy(&value),
-                        );
-                        let reply = format!(
-                            "{{\"status\":\"ok\",\"key\":\"{key}\",\"value\":{value},\"version\":1}}\n"
-                        );
-                        if (&stream).write_all(reply.as_bytes()).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        });
-        address
-    }
-
-    #[test]
-    fn replies_are_counted_and_timed() {
-        let server = Server::at("ours", serve(false), Protocol::Lines);
-        fill(&server, 1000).unwrap();
-        for operation in [Operation::Put, Operation::Get] {
-            let workload = Workload::new(operation, 4, 3);
-            let run = Run::of(&server, workload, &mut Keys::new(100, 1), 0.1).unwrap();
-            assert!(run.replies > 0 && run.per_second() > 0.0);
-            assert!(run.latencies.len() >= run.replies);
-        }
-    }
-
-    #[test]
-    fn a_wrong_value_fails_the_run() {
-        let server = Server::at("ours", serve(true), Protocol::Lines);
-        let workload = Workload::new(Operation::Get, 1, 1);
-        let failure = Run::of(&server, workload, &mut Keys::new(100, 1), 0.1).unwrap_err();
-        assert!(failure.to_string().contains("wrong reply"), "{failure}");
-    }
-}
+mod tests;

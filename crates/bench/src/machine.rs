@@ -1,50 +1,6 @@
-//! The machine: what it is, and whether anything else is busy on it.
+//! The machine: what the figures were measured on.
 
-use std::time::{Duration, Instant};
-
-/// The share of all cores that others may use before a run.
-const BUSY_SHARE_MAX: f64 = 0.05;
-
-/// How long it is watched, and how long it is waited for.
-const WATCHED: Duration = Duration::from_millis(300);
-const WAITED_MAX: Duration = Duration::from_secs(20);
-
-/// Waits until the machine is quiet; false where it did not become so.
-pub(crate) fn wait_until_quiet() -> bool {
-    let given_up = Instant::now() + WAITED_MAX;
-    loop {
-        let (busy, total) = ticks();
-        std::thread::sleep(WATCHED);
-        let (busy_then, total_then) = ticks();
-        if share(busy_then - busy, total_then - total) <= BUSY_SHARE_MAX {
-            return true;
-        }
-        if Instant::now() > given_up {
-            return false;
-        }
-    }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a share needs no more digits")]
-fn share(busy: u64, total: u64) -> f64 {
-    busy as f64 / total.max(1) as f64
-}
-
-/// Busy and all clock ticks of all cores; 0 where the kernel doesn't tell.
-fn ticks() -> (u64, u64) {
-    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-    let ticks = stat
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .skip(1);
-    let ticks: Vec<u64> = ticks.filter_map(|number| number.parse().ok()).collect();
-    // proc(5): the 4th and 5th are idle time; behind the 8th, guests count twice.
-    let total: u64 = ticks.iter().take(8).sum();
-    let idle: u64 = ticks.iter().skip(3).take(2).sum();
-    (total - idle, total)
-}
+use std::path::Path;
 
 /// The processor time that this process has used.
 pub(crate) fn cpu_seconds() -> f64 {
@@ -59,24 +15,38 @@ pub(crate) fn cpu_seconds() -> f64 {
         / 100.0
 }
 
+/// The memory that a process has to itself, files that it has mapped left out.
+pub(crate) fn memory_bytes(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"))?;
+    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
 /// What the figures were measured on, a line.
 pub(crate) fn description() -> String {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-    let cpuinfo = read("/proc/cpuinfo");
+    let (cpuinfo, meminfo) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
     let model = cpuinfo
         .lines()
         .find_map(|line| line.strip_prefix("model name\t: "));
+    let memory: Option<u64> = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))
+        .and_then(|line| line.split_whitespace().next()?.parse().ok());
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let kernel = read("/proc/sys/kernel/osrelease");
     format!(
-        "{cores} cores, {}, Linux {}",
+        "{cores} cores, {}, {} GiB of memory, Linux {}",
         model.unwrap_or("unknown"),
-        kernel.trim()
+        memory.unwrap_or(0) / (1024 * 1024),
+        read("/proc/sys/kernel/osrelease").trim()
     )
 }
 
 /// The file system that holds a folder.
-pub(crate) fn file_system(folder: &std::path::Path) -> String {
+pub(crate) fn file_system(folder: &Path) -> String {
     let folder = std::fs::canonicalize(folder).unwrap_or_default();
     let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
     let mount = mounts
@@ -88,4 +58,36 @@ pub(crate) fn file_system(folder: &std::path::Path) -> String {
         .filter(|(place, _)| folder.starts_with(place))
         .max_by_key(|(place, _)| place.len());
     mount.map_or("unknown", |(_, kind)| kind).to_owned()
+}
+
+/// The bytes of the files in a folder and in the folders in it.
+pub(crate) fn files_bytes(folder: &Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() {
+            files_bytes(&entry.path())?
+        } else {
+            metadata.len()
+        };
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_and_its_folders_are_seen() {
+        assert!(memory_bytes(std::process::id()).unwrap() > 100_000);
+        assert!(memory_bytes(u32::MAX).is_none());
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("in")).unwrap();
+        std::fs::write(folder.path().join("in/a"), "12345").unwrap();
+        std::fs::write(folder.path().join("b"), "678").unwrap();
+        assert_eq!(files_bytes(folder.path()).unwrap(), 8);
+        assert_ne!(file_system(folder.path()), "unknown");
+    }
 }

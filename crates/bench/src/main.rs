@@ -1,43 +1,93 @@
-//! `make bench`: the store beside Redis, in one run, with one load generator,
-//! the same keys and values, and every acknowledged put synced on both sides.
+//! `make bench`: the store beside its rivals, in one run, with one load
+//! generator, the same keys and values, and every acknowledged put synced on all
+//! sides. `make instructions`: what its operations take in instructions.
 
-mod client;
+mod events;
+mod failure;
+mod instructions;
 mod load;
 mod machine;
+mod parts;
+mod plan;
+mod plot;
 mod protocol;
+mod quiet;
+mod random;
 mod report;
+mod requests;
+mod results;
 mod servers;
-mod workload;
+mod session;
+mod statistics;
+mod values;
+mod versions;
+mod ycsb;
 
-use clap::Parser;
-use load::{Failure, Run};
-use servers::Server;
+use clap::{Args, Parser, Subcommand};
+use failure::Failure;
+use instructions::Operations;
+use parts::Part;
+use plan::Size;
+use report::{Report, targets_table};
+use session::Session;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use workload::{Keys, Workload};
 
-/// Times durable puts and gets of the store and of Redis, interleaved.
+/// Measures the store beside its rivals.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// A tenth of the keys and a third of the time
-    #[arg(long)]
-    quick: bool,
-    /// How often each workload runs on each server
-    #[arg(long, default_value_t = 5)]
-    runs: usize,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measures, and writes the report
+    Run(Run),
+    /// Compares the instructions of operations, counted by valgrind, with those
+    /// that a file holds
+    Instructions(instructions::Arguments),
+    /// Serves fixed answers over HTTP
+    #[command(hide = true)]
+    ServeFixed,
+    /// Carries out operations, for their instructions to be counted
+    #[command(hide = true)]
+    Operations(Operations),
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    /// How much is measured
+    #[arg(long, value_enum, default_value = "full")]
+    size: Size,
+    /// This part alone; may be given several times
+    #[arg(long, value_enum)]
+    only: Vec<Part>,
     /// Where the sequence of keys begins
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// The store's binary
     #[arg(long, default_value = "target/release/kv-actor")]
     binary: PathBuf,
-    /// Where the JSON goes
-    #[arg(long, default_value = "target/bench/results.json")]
+    /// The store's component
+    #[arg(long, default_value = "target/component/kv-store.wasm")]
+    component: PathBuf,
+    /// Where performance.md, the JSON and the plots go
+    #[arg(long, default_value = "target/bench")]
     results: PathBuf,
+    /// Where the data goes while it is measured: the disk that is measured
+    #[arg(long, default_value = "target/bench")]
+    data: PathBuf,
 }
 
 fn main() -> ExitCode {
-    match bench(&Arguments::parse()) {
+    let done = match Arguments::parse().command {
+        Command::Run(run) => bench(run),
+        Command::Instructions(arguments) => instructions::run(&arguments),
+        Command::ServeFixed => servers::serve_fixed(),
+        Command::Operations(operations) => operations.run(),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("bench: {e}");
@@ -46,40 +96,35 @@ fn main() -> ExitCode {
     }
 }
 
-fn bench(arguments: &Arguments) -> Result<(), Failure> {
-    let keys_count = if arguments.quick { 100_000 } else { 1_000_000 };
-    let seconds = if arguments.quick { 1.0 } else { 3.0 };
-    let folder = arguments
-        .results
-        .parent()
-        .map_or_else(PathBuf::new, PathBuf::from);
-    std::fs::create_dir_all(&folder)?;
-    let servers = [
-        Server::ours(&arguments.binary, &folder)?,
-        Server::redis(&folder)?,
-    ];
-    let mut keys = Keys::new(keys_count, arguments.seed);
-    for server in &servers {
-        eprintln!("loading {keys_count} keys into {}", server.name);
-        load::fill(server, keys_count)?;
+fn bench(run: Run) -> Result<(), Failure> {
+    let plan = run.size.plan();
+    let parts = if run.only.is_empty() {
+        Part::all()
+    } else {
+        &run.only
+    };
+    let versions = versions::versions(&run.binary);
+    let mut session = Session::new(plan, run.seed, run.binary, run.component, &run.data)?;
+    for part in parts {
+        eprintln!("{}", part.title());
+        part.run(&mut session)?;
     }
-    let mut results = report::Results::new(arguments.seed, keys_count, seconds, &servers, &folder);
-    for run in 1..=arguments.runs {
-        for workload in Workload::ALL {
-            for server in &servers {
-                let quiet = machine::wait_until_quiet();
-                let measured = Run::of(server, workload, &mut keys, seconds)?;
-                eprintln!(
-                    "run {run}: {} {workload}: {:.0}/s",
-                    server.name,
-                    measured.per_second()
-                );
-                results.add(server, workload, &measured, quiet);
-            }
-        }
-    }
-    println!("{}", results.markdown());
-    std::fs::write(&arguments.results, results.json()?)?;
-    eprintln!("written to {}", arguments.results.display());
+    let targets = parts.iter().flat_map(|part| part.targets(&plan));
+    let report = Report {
+        size: run.size,
+        seed: run.seed,
+        machine: machine::description(),
+        file_system: machine::file_system(&run.data),
+        versions,
+        parts,
+        rejected: session.quiet.rejected,
+        verdicts: targets
+            .map(|target| target.judge(&session.results))
+            .collect(),
+        results: &session.results,
+    };
+    println!("{}", targets_table(&report.verdicts));
+    report.write(&run.results)?;
+    eprintln!("written to {}", run.results.display());
     Ok(())
 }

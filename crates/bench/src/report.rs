@@ -1,192 +1,198 @@
-//! The figures, as a table to read and as JSON to keep.
+//! The report: every target with its figure, every figure with its spread, as
+//! Markdown to read and as JSON to keep, with plots.
 
-use crate::load::{Failure, Run};
-use crate::machine;
-use crate::servers::Server;
-use crate::workload::{KEY_BYTES, VALUE_BYTES, Workload};
+use crate::failure::Failure;
+use crate::parts::Part;
+use crate::plan::Size;
+use crate::plot;
+use crate::results::{Figures, Results, Verdict};
+use crate::statistics::{shown, spread};
+use crate::versions::Version;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
-/// Everything that was measured.
-#[derive(Debug, Serialize)]
-pub(crate) struct Results {
-    machine: String,
-    file_system: String,
-    seed: u64,
-    keys: u64,
-    key_bytes: usize,
-    value_bytes: usize,
-    seconds_a_run: f64,
-    servers: Vec<Described>,
-    figures: Vec<Figure>,
+/// What was measured, on what, and how.
+#[derive(Debug)]
+pub(crate) struct Report<'a> {
+    pub(crate) size: Size,
+    pub(crate) seed: u64,
+    pub(crate) machine: String,
+    pub(crate) file_system: String,
+    pub(crate) versions: Vec<Version>,
+    pub(crate) parts: &'a [Part],
+    pub(crate) rejected: usize,
+    pub(crate) verdicts: Vec<Verdict>,
+    pub(crate) results: &'a Results,
 }
 
-#[derive(Debug, Serialize)]
-struct Described {
-    name: &'static str,
-    version: String,
-    settings: String,
-}
-
-/// One run of one workload on one server.
-#[derive(Debug, Serialize)]
-struct Figure {
-    server: &'static str,
-    workload: String,
-    per_second: f64,
-    p50_ms: f64,
-    p99_ms: f64,
-    p999_ms: f64,
-    max_ms: f64,
-    /// The share of one core that the load generator used.
-    generator_share: f64,
-    /// Whether the machine was quiet when the run began.
-    quiet: bool,
-}
-
-impl Results {
-    pub(crate) fn new(
-        seed: u64,
-        keys: u64,
-        seconds: f64,
-        servers: &[Server],
-        folder: &Path,
-    ) -> Self {
-        let described = servers.iter().map(|server| Described {
-            name: server.name,
-            version: server.version.clone(),
-            settings: server.settings.clone(),
-        });
-        Self {
-            machine: machine::description(),
-            file_system: machine::file_system(folder),
-            seed,
-            keys,
-            key_bytes: KEY_BYTES,
-            value_bytes: VALUE_BYTES,
-            seconds_a_run: seconds,
-            servers: described.collect(),
-            figures: Vec::new(),
+impl Report<'_> {
+    /// Writes `performance.md`, and a folder of that name with the rest.
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), Failure> {
+        let rest = folder.join("performance");
+        std::fs::create_dir_all(&rest)?;
+        for (name, svg) in plot::all(self.results)? {
+            std::fs::write(rest.join(name), svg)?;
         }
+        std::fs::write(rest.join("results.json"), self.json()?)?;
+        std::fs::write(folder.join("performance.md"), self.markdown())?;
+        Ok(())
     }
 
-    pub(crate) fn add(&mut self, server: &Server, workload: Workload, run: &Run, quiet: bool) {
-        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
-        let at = |quantile| run.latencies.value_at_quantile(quantile) as f64 / 1e6;
-        self.figures.push(Figure {
-            server: server.name,
-            workload: workload.to_string(),
-            per_second: run.per_second(),
-            p50_ms: at(0.5),
-            p99_ms: at(0.99),
-            p999_ms: at(0.999),
-            max_ms: at(1.0),
-            generator_share: run.generator_share,
-            quiet,
-        });
+    fn json(&self) -> Result<String, Failure> {
+        #[derive(Serialize)]
+        struct Kept<'a> {
+            size: String,
+            seed: u64,
+            machine: &'a str,
+            file_system: &'a str,
+            versions: &'a [Version],
+            rejected_runs: usize,
+            targets: &'a [Verdict],
+            runs: &'a [crate::results::Measured],
+        }
+        let kept = Kept {
+            size: format!("{:?}", self.size).to_lowercase(),
+            seed: self.seed,
+            machine: &self.machine,
+            file_system: &self.file_system,
+            versions: &self.versions,
+            rejected_runs: self.rejected,
+            targets: &self.verdicts,
+            runs: &self.results.measured,
+        };
+        Ok(serde_json::to_string_pretty(&kept)? + "\n")
     }
 
-    pub(crate) fn json(&self) -> Result<String, Failure> {
-        serde_json::to_string_pretty(self).map_err(|e| Failure::new(e.to_string()))
-    }
-
-    /// The table. The ratio is the median of the ratios of runs side by side.
-    pub(crate) fn markdown(&self) -> String {
-        let mut text = format!(
-            "{}; {}; seed {}; {} keys of {} bytes, values of {} bytes; {} s a run\n",
-            self.machine,
-            self.file_system,
-            self.seed,
-            self.keys,
-            self.key_bytes,
-            self.value_bytes,
-            self.seconds_a_run
-        );
-        for server in &self.servers {
-            line(
+    fn markdown(&self) -> String {
+        let mut text = String::from("# Performance\n\n");
+        let plan = self.size.plan();
+        let all = &self.results.measured;
+        let noisy = all.iter().filter(|run| !run.quiet).count();
+        let size = format!("{:?}", self.size).to_lowercase();
+        for line in [
+            "Written by `make bench`; don't edit. Durable means synced before the reply, on all"
+                .to_owned(),
+            "sides. Each figure is the median of its runs, with the least and the most. A ratio is"
+                .to_owned(),
+            "the median of the ratios of runs side by side: rivals take turns, run by run."
+                .to_owned(),
+            String::new(),
+            format!("- Machine: {}; {}", self.machine, self.file_system),
+            format!(
+                "- Size: {size}: {} runs of {:?}, {} keys of 20 bytes with values of 200 bytes; seed {}",
+                plan.runs, plan.run_time, plan.keys, self.seed
+            ),
+            format!(
+                "- Quiet: {} runs, {} rejected because others used the machine, {noisy} kept though they did",
+                all.len(),
+                self.rejected
+            ),
+        ] {
+            push(&mut text, &line);
+        }
+        for version in &self.versions {
+            push(
                 &mut text,
-                &format!("{}: {} ({})", server.name, server.version, server.settings),
+                &format!("- {}: {}", version.name, version.version),
             );
         }
-        line(
-            &mut text,
-            "\n| connections × depth | kv-actor /s (min–max) | p99 ms | redis /s (min–max) | p99 ms | ratio (min–max) |",
-        );
-        line(&mut text, "|---|---|---|---|---|---|");
-        for workload in Workload::ALL {
-            let (ours, redis) = (self.of("kv-actor", workload), self.of("redis", workload));
-            let ratios = ours
-                .iter()
-                .zip(&redis)
-                .map(|(a, b)| a.per_second / b.per_second);
-            let row = [
-                workload.to_string(),
-                spread(ours.iter().map(|figure| figure.per_second), 0),
-                format!("{:.2}", middle(ours.iter().map(|figure| figure.p99_ms))),
-                spread(redis.iter().map(|figure| figure.per_second), 0),
-                format!("{:.2}", middle(redis.iter().map(|figure| figure.p99_ms))),
-                spread(ratios, 2),
-            ];
-            line(&mut text, &format!("| {} |", row.join(" | ")));
+        push(&mut text, "\n## Targets\n");
+        push(&mut text, &targets_table(&self.verdicts));
+        for part in self.parts {
+            push(
+                &mut text,
+                &format!("## {}\n\n{}\n", part.title(), part.method()),
+            );
+            for (name, caption) in plot::of(*part) {
+                push(&mut text, &format!("![{caption}](performance/{name})\n"));
+            }
+            push(&mut text, &self.part_table(*part));
         }
-        let shares = self.figures.iter().map(|figure| figure.generator_share);
-        let noisy = self.figures.iter().filter(|figure| !figure.quiet).count();
-        line(
-            &mut text,
-            &format!(
-                "\n{} runs, {noisy} of them begun while something else was busy; the load generator used {} of a core",
-                self.figures.len(),
-                spread(shares, 2)
-            ),
-        );
+        push(&mut text, REPEAT);
         text
     }
 
-    fn of(&self, server: &str, workload: Workload) -> Vec<&Figure> {
-        let workload = workload.to_string();
-        let figures = self.figures.iter();
-        figures
-            .filter(|figure| figure.server == server && figure.workload == workload)
-            .collect()
+    /// Every figure of a part.
+    fn part_table(&self, part: Part) -> String {
+        let runs = self.results.measured.iter();
+        let names: BTreeSet<&str> = runs
+            .filter(|run| run.point.part == part)
+            .flat_map(|run| Figures::keys(&run.figures).copied())
+            .collect();
+        let mut text = String::new();
+        let heads: Vec<_> = names.iter().map(|name| name.replace('_', " ")).collect();
+        push(&mut text, &format!("| | | {} |", heads.join(" | ")));
+        push(
+            &mut text,
+            &format!("|---|---|{}", "---|".repeat(names.len())),
+        );
+        for point in self.results.points(part) {
+            let cells: Vec<_> = names
+                .iter()
+                .map(|name| match &*self.results.of(point, name) {
+                    [] => String::new(),
+                    figures => spread(figures, shown),
+                })
+                .collect();
+            push(
+                &mut text,
+                &format!(
+                    "| {} | {} | {} |",
+                    point.workload,
+                    point.subject,
+                    cells.join(" | ")
+                ),
+            );
+        }
+        text
     }
 }
 
-fn line(text: &mut String, line: &str) {
+const REPEAT: &str = "## How to repeat it
+
+`make bench` measures all of this and writes this page; `make bench-quick` takes
+two minutes and writes to `target/bench/`. `target/release/kv-bench run --only PART`
+measures one part. Close what else runs: a run beside which other processes used
+more than 5 % of the machine is rejected and repeated, for a limited time. `make
+instructions` compares counts of instructions, which don't depend on what else runs.";
+
+/// Every target with its figure. It is also what is printed.
+pub(crate) fn targets_table(verdicts: &[Verdict]) -> String {
+    let mut text = String::new();
+    push(
+        &mut text,
+        "| | figure | unit | kv-actor | beside it | | ratio | target | |",
+    );
+    push(&mut text, "|---|---|---|---|---|---|---|---|---|");
+    for verdict in verdicts {
+        let reached = match verdict.reached {
+            None => "not measured",
+            Some(true) => "reached",
+            Some(false) => "**not reached**",
+        };
+        let spread_or_nothing = |figures: &[f64]| match figures {
+            [] => String::new(),
+            figures => spread(figures, shown),
+        };
+        let row = [
+            verdict.number.to_string(),
+            verdict.name.clone(),
+            verdict.figure.replace('_', " "),
+            spread_or_nothing(&verdict.ours),
+            verdict.beside_name.unwrap_or_default().to_owned(),
+            spread_or_nothing(&verdict.beside),
+            spread_or_nothing(&verdict.ratios),
+            verdict.bound.clone(),
+            reached.to_owned(),
+        ];
+        push(&mut text, &format!("| {} |", row.join(" | ")));
+    }
+    text
+}
+
+fn push(text: &mut String, line: &str) {
     // Writing to a String can't fail.
     writeln!(text, "{line}").unwrap_or_default();
-}
-
-fn sorted(figures: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut figures: Vec<f64> = figures.collect();
-    figures.sort_by(f64::total_cmp);
-    figures
-}
-
-/// The median; 0 of nothing.
-fn middle(figures: impl Iterator<Item = f64>) -> f64 {
-    let figures = sorted(figures);
-    figures.get(figures.len() / 2).copied().unwrap_or(0.0)
-}
-
-/// The median, the least and the most.
-fn spread(figures: impl Iterator<Item = f64>, decimals: usize) -> String {
-    let figures = sorted(figures);
-    let middle = middle(figures.iter().copied());
-    let (least, most) = (
-        figures.first().unwrap_or(&0.0),
-        figures.last().unwrap_or(&0.0),
-    );
-    format!("{middle:.decimals$} ({least:.decimals$}–{most:.decimals$})")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_and_the_spread_are_shown() {
-        assert_eq!(spread([3.0, 1.0, 2.0].into_iter(), 1), "2.0 (1.0–3.0)");
-        assert_eq!(spread(std::iter::empty(), 0), "0 (0–0)");
-    }
 }

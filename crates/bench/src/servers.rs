@@ -1,157 +1,132 @@
-//! The servers that are measured, as processes of their own, each on a data
-//! directory beside the other's.
+//! The servers that are measured: processes of their own, on data directories
+//! that outlive them.
 
-use crate::load::Failure;
+use crate::failure::{Failure, failed};
 use crate::protocol::Protocol;
-use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
+
+mod fixed;
+mod ours;
+mod redis;
+
+pub(crate) use fixed::{FIXED, serve_fixed};
+pub(crate) use ours::{OURS, StoreSettings};
+pub(crate) use redis::{PROGRAM as REDIS_PROGRAM, REDIS, SETTINGS as REDIS_SETTINGS};
 
 /// How long a server may take to answer at all.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// A running server. It is killed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) name: &'static str,
-    pub(crate) version: String,
-    pub(crate) settings: String,
-    pub(crate) address: SocketAddr,
-    pub(crate) protocol: Protocol,
-    process: Option<Child>,
-    /// Removed when the server has ended.
-    _data: Option<TempDir>,
+    /// Where its own protocol is spoken, and HTTP where it has that.
+    address: Option<SocketAddr>,
+    http: Option<SocketAddr>,
+    /// From its start to its readiness.
+    pub(crate) opened_in: Duration,
+    process: Child,
 }
 
 impl Server {
-    /// Our store, with its defaults.
-    pub(crate) fn ours(binary: &Path, folder: &Path) -> Result<Self, Failure> {
-        let data = TempDir::new_in(folder)?;
-        let mut process = Command::new(binary)
-            .args([
-                "serve",
-                "--lines",
-                "127.0.0.1:0",
-                "--http",
-                "127.0.0.1:0",
-                "--data",
-            ])
-            .arg(data.path())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|e| Failure::new(format!("{} can't be started: {e}", binary.display())))?;
-        let mut log = process.stderr.take().map(BufReader::new);
-        let address = loop {
-            let mut line = String::new();
-            let bytes = log.as_mut().map_or(Ok(0), |log| log.read_line(&mut line))?;
-            if bytes == 0 {
-                return Err(Failure::new("kv-actor has ended before it could answer"));
-            }
-            let ready: Result<serde_json::Value, _> = serde_json::from_str(&line);
-            if let Some(address) = ready
-                .ok()
-                .as_ref()
-                .and_then(|ready| ready["lines"].as_str())
-            {
-                break address
-                    .parse()
-                    .map_err(|e| Failure::new(format!("{address}: {e}")))?;
-            }
+    /// Where it listens for a protocol.
+    pub(crate) fn address(&self, protocol: Protocol) -> Result<SocketAddr, Failure> {
+        let address = match protocol {
+            Protocol::Lines | Protocol::Redis => self.address,
+            Protocol::Http(_) | Protocol::FixedHttp(_) => self.http,
         };
-        // Whatever it logs must not fill the pipe.
-        std::thread::spawn(move || {
-            log.map(|mut log| std::io::copy(&mut log.by_ref(), &mut std::io::stderr()))
-        });
-        Ok(Self {
-            name: "kv-actor",
-            version: version(binary, "--version")?,
-            settings: "defaults: every batch synced before its replies".to_owned(),
-            address,
-            protocol: Protocol::Lines,
-            process: Some(process),
-            _data: Some(data),
+        address.ok_or_else(|| Failure::new(format!("{} does not speak {protocol:?}", self.name)))
+    }
+
+    /// The memory that it has to itself.
+    pub(crate) fn memory_bytes(&self) -> Result<u64, Failure> {
+        crate::machine::memory_bytes(self.process.id()).ok_or_else(|| {
+            Failure::new(format!(
+                "the kernel does not tell the memory of {}",
+                self.name
+            ))
         })
     }
 
-    /// Debian's Redis, which syncs its append-only file before it replies.
-    pub(crate) fn redis(folder: &Path) -> Result<Self, Failure> {
-        let settings = [
-            "--appendonly",
-            "yes",
-            "--appendfsync",
-            "always",
-            "--save",
-            "",
-            "--auto-aof-rewrite-percentage",
-            "0",
-        ];
-        let data = TempDir::new_in(folder)?;
-        // Redis can't choose a port itself: one that is free now will do.
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let process = Command::new("redis-server")
-            .args([
-                "--bind",
-                "127.0.0.1",
-                "--port",
-                &address.port().to_string(),
-                "--dir",
-            ])
-            .arg(data.path())
-            .args(settings)
-            .stdout(Stdio::null())
-            .spawn()
-            .map_err(|e| {
-                Failure::new(format!(
-                    "redis-server can't be started: {e}; install Debian's redis-server"
-                ))
-            })?;
-        let server = Self {
-            name: "redis",
-            version: version(Path::new("redis-server"), "--version")?,
-            settings: settings.join(" "),
-            address,
-            protocol: Protocol::Redis,
-            process: Some(process),
-            _data: Some(data),
-        };
-        let given_up = Instant::now() + START_TIMEOUT;
-        while TcpStream::connect(address).is_err() {
-            if Instant::now() > given_up {
-                return Err(Failure::new("redis-server does not answer"));
-            }
-            std::thread::sleep(Duration::from_millis(20));
+    /// Ends it in order.
+    pub(crate) fn stop(mut self) -> Result<(), Failure> {
+        let pid = i32::try_from(self.process.id())
+            .ok()
+            .and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            kill_process(pid, Signal::TERM).map_err(failed)?;
         }
-        Ok(server)
+        let status = self.process.wait()?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Failure::new(format!("{} ended with {status}", self.name)))
     }
 
-    /// A server that somebody else runs.
-    #[cfg(test)]
-    pub(crate) fn at(name: &'static str, address: SocketAddr, protocol: Protocol) -> Self {
-        Self {
+    /// Ends it without warning.
+    pub(crate) fn kill(mut self) -> Result<(), Failure> {
+        self.process.kill()?;
+        self.process.wait()?;
+        Ok(())
+    }
+
+    /// Starts a program that says on a line of standard error, in JSON, where it
+    /// listens, once it is ready.
+    fn announced(name: &'static str, command: &mut Command) -> Result<Self, Failure> {
+        let begun = Instant::now();
+        let mut process = command
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|e| Failure::new(format!("{name} can't be started: {e}")))?;
+        let log = process.stderr.take();
+        let mut server = Self {
             name,
-            version: String::new(),
-            settings: String::new(),
-            address,
-            protocol,
-            process: None,
-            _data: None,
+            address: None,
+            http: None,
+            opened_in: Duration::ZERO,
+            process,
+        };
+        let mut log = BufReader::new(log.ok_or_else(|| Failure::new("no standard error"))?);
+        let mut said = String::new();
+        loop {
+            let start = said.len();
+            if log.read_line(&mut said)? == 0 {
+                return Err(Failure::new(format!(
+                    "{name} has ended before it could answer: {said}"
+                )));
+            }
+            let Ok(ready) = serde_json::from_str::<serde_json::Value>(&said[start..]) else {
+                continue;
+            };
+            server.opened_in = begun.elapsed();
+            let address = |field: &str| ready[field].as_str().and_then(|text| text.parse().ok());
+            server.address = address("lines");
+            server.http = address("http");
+            break;
         }
+        // Whatever else it says must not fill the pipe.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::stderr()));
+        Ok(server)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(process) = &mut self.process
-            && let Err(e) = process.kill().and_then(|()| process.wait())
-        {
-            eprintln!("bench: {} can't be ended: {e}", self.name);
+        // One that has ended already can't be killed, and needn't.
+        if self.process.kill().is_ok() {
+            self.process.wait().ok();
         }
     }
 }
 
-fn version(program: &Path, flag: &str) -> Result<String, Failure> {
+/// The first words of what a program says its version is.
+pub(crate) fn version(program: &Path, flag: &str) -> Result<String, Failure> {
     let output = Command::new(program).arg(flag).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let words: Vec<_> = text.split_whitespace().take(3).collect();
