@@ -53,7 +53,7 @@ pub(crate) fn repair(arguments: &Arguments, yes: bool) -> Result<(), Failure> {
     }
     let files = NativeFiles::new(&path);
     let repaired = kv_engine::log::repair::repair(&files, &NativeFiles::new(lost), now_ms());
-    print(&repaired.map_err(failure)?)
+    print(&repaired.map_err(|e| failure(&e))?)
 }
 
 /// Locks the directory: what a server writes is not to be looked at.
@@ -82,10 +82,10 @@ fn check(path: &Path) -> Result<Verified, Failure> {
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    found.map_err(failure)
+    found.map_err(|e| failure(&e))
 }
 
-fn failure(error: OpenError) -> Failure {
+fn failure(error: &OpenError) -> Failure {
     Failure::coded(error.code(), error.to_string())
 }
 

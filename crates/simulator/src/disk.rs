@@ -172,8 +172,9 @@ impl SimulatedFiles {
         }
         let place = random.usize(..content.len());
         content[place] ^= 1 << random.u32(..8);
-        disk.inodes[inode].base = disk.inodes[inode].content.clone();
-        disk.inodes[inode].changes.clear();
+        let inode = &mut disk.inodes[inode];
+        inode.base.clone_from(&inode.content);
+        inode.changes.clear();
         disk.note(&("flip", &name, place));
         Some((name, place))
     }

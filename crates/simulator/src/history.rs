@@ -84,7 +84,7 @@ impl History {
     /// # Errors
     /// At the first thing that must not be.
     pub fn run(&mut self, steps: u64) -> Result<(), Failure> {
-        self.open(&[self.model.clone()])?;
+        self.open_unchanged()?;
         for _ in 0..steps {
             match self.random.u32(..20) {
                 0 => self.crash()?,
@@ -115,7 +115,7 @@ impl History {
         if let Some(mut store) = self.store.take() {
             store.stop();
         }
-        self.open(&[self.model.clone()]).map(drop)
+        self.open_unchanged()
     }
 
     /// A fault at one of the next calls.
@@ -143,9 +143,9 @@ impl History {
         self.tell(|| "a second owner".to_owned());
         self.files.relieve();
         let Some(mut first) = self.store.take() else {
-            return self.open(&[self.model.clone()]).map(drop);
+            return self.open_unchanged();
         };
-        self.open(&[self.model.clone()])?;
+        self.open_unchanged()?;
         if self.random.bool() {
             // The first goes on, and so the second's claim comes too late.
             let second = self.store.replace(first);
@@ -164,7 +164,7 @@ impl History {
             }
             drop(second);
             self.store = None;
-            return self.open(&[self.model.clone()]).map(drop);
+            return self.open_unchanged();
         }
         let event = Event::Put(key(2), self.random.u64(..).to_string());
         self.batch_of(vec![event], false)?;
@@ -225,7 +225,7 @@ impl History {
     fn batch_of(&mut self, events: Vec<Event>, may_be_refused: bool) -> Result<(), Failure> {
         let expected = self.expect(events);
         let Some(mut store) = self.store.take() else {
-            return self.open(&[self.model.clone()]).map(drop);
+            return self.open_unchanged();
         };
         self.tell(|| format!("{} events", expected.events.len()));
         let (replies, outcome) = self.say(&mut store, &expected.events)?;
@@ -252,10 +252,10 @@ impl History {
                 // It has changed nothing, and what follows sees that.
                 continue;
             }
-            let replied = self.model.apply(event);
+            let right = self.model.apply(event);
             ensure!(
-                is_expected(reply, &replied) && (may_be_refused || replied == *expected),
-                "{reply} where {replied:?} was expected"
+                is_expected(reply, &right) && (may_be_refused || right == *expected),
+                "{reply} where {right:?} was expected"
             );
         }
         Ok(())
@@ -339,6 +339,12 @@ impl History {
         } else {
             self.files = self.files.after_crash(&mut self.survivals);
         }
+    }
+
+    /// Opens the store, which must have all that is acknowledged and no more.
+    fn open_unchanged(&mut self) -> Result<(), Failure> {
+        let state = self.model.clone();
+        self.open(std::slice::from_ref(&state)).map(drop)
     }
 
     /// Opens the store, which must have one of some states; false where the

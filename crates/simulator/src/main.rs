@@ -93,7 +93,7 @@ fn run(arguments: &Arguments, done: &Done) {
                     // By turns, so that a run that is stopped early has both.
                     let pairs = arguments.histories.min(arguments.every_point);
                     let (number, is_history) = if job < 2 * pairs {
-                        (job / 2, job % 2 == 0)
+                        (job / 2, job.is_multiple_of(2))
                     } else {
                         (job - pairs, arguments.histories > arguments.every_point)
                     };

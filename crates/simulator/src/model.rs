@@ -13,7 +13,10 @@ pub struct Model {
 }
 
 impl Model {
-    /// Carries out an event and returns its reply, or the code of its error.
+    /// Carries out an event and returns its reply.
+    ///
+    /// # Errors
+    /// The code of an error reply; nothing has changed then.
     pub fn apply(&mut self, event: &Event) -> Result<String, &'static str> {
         let reply = match event {
             Event::Put(key, value) => {

@@ -40,6 +40,8 @@ impl Guest for Hoard {
             finished: false,
         }
     }
+
+    fn stop() {}
 }
 
 fn hoard() -> ! {
