@@ -103,7 +103,7 @@ fn a_token_that_is_weak_or_known_to_others_is_refused() {
             "127.0.0.1:0",
             "--data",
         ];
-        let arguments = [&fixed, &[data.to_str().unwrap()], arguments].concat();
+        let arguments = [&fixed[..], &[data.to_str().unwrap()], arguments].concat();
         run_in(&arguments, variables)
     };
     for (output, said) in [
