@@ -4,10 +4,11 @@
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help toolchain component build run lint test bench sim soak torture idle-connections deny
+.PHONY: help toolchain component build run lint test sim soak torture deny \
+	idle-connections rivals bench bench-quick micro instructions instructions-accept
 
 help: ## lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' Makefile
 
 # rustup reads rust-toolchain.toml and brings the rest.
 toolchain:
@@ -32,16 +33,30 @@ test: lint ## lint, then every test; installs the Debian packages that these nee
 	scripts/install-debian curl iso-codes jq netcat-openbsd
 	cargo test --workspace --locked
 
-bench: build ## figures of the store, beside those of redis-server
+# The rivals take two minutes to compile, so `make lint` leaves them out.
+rivals: build
 	scripts/install-debian redis-server
-	cargo run --release --locked --package kv-bench
+	cargo clippy --package kv-bench --all-targets --all-features --locked -- --deny warnings
+	cargo build --release --locked --package kv-bench --features rivals
 
-sim: toolchain ## replays one seed of the simulator: make sim SEED=n
-	cargo run --locked --package kv-simulator -- --seed $(or $(SEED),1)
+bench: rivals ## every figure beside those of rivals, in docs/performance.md
+	target/release/kv-bench run --results docs
 
-soak: toolchain ## simulates for an hour, or SOAK_MINUTES
-	cargo run --release --locked --package kv-simulator -- --histories 1000000 \
-		--every-point 1000000 --variants 100 --minutes $(or $(SOAK_MINUTES),60)
+bench-quick: rivals ## the same with fewer keys and runs, in target/bench/
+	target/release/kv-bench run --size quick
+
+micro: component ## microbenchmarks of the store's parts
+	cargo bench --locked --package kv-bench --features micro
+
+instructions: toolchain ## compares the instructions of operations with those kept
+	scripts/install-debian valgrind
+	cargo build --release --locked --package kv-bench
+	target/release/kv-bench instructions
+
+instructions-accept: toolchain ## keeps the instructions as they are now
+	scripts/install-debian valgrind
+	cargo build --release --locked --package kv-bench
+	target/release/kv-bench instructions --accept
 
 idle-connections: build ## memory of a server with 10,000 idle clients
 	ulimit -n $$(ulimit -H -n) && \

@@ -34,7 +34,7 @@ fn line() -> Vec<u8> {
         key: &key,
         value: &value,
     };
-    write_change(&mut batch, 0, TIME_MS, 1, change);
+    write_change(&mut batch, 0, TIME_MS, 1, None, change);
     batch.pop();
     batch
 }
@@ -51,7 +51,7 @@ fn record(criterion: &mut Criterion) {
                 key: black_box(&key),
                 value: black_box(&value),
             };
-            write_change(&mut batch, 0, TIME_MS, 1, change)
+            write_change(&mut batch, 0, TIME_MS, 1, None, change)
         });
     });
     group.bench_function("checksum", |bencher| {

@@ -45,7 +45,7 @@ impl Size {
                 runs: 3,
                 run_time: Duration::from_secs(2),
                 warm_up: Duration::from_millis(400),
-                patience: Duration::from_secs(180),
+                patience: Duration::from_mins(3),
                 keys: 1_000_000,
                 records: 1_000_000,
                 embedded_keys: 1_000_000,

@@ -19,7 +19,7 @@ pub(crate) use ours::{OURS, StoreSettings};
 pub(crate) use redis::{PROGRAM as REDIS_PROGRAM, REDIS, SETTINGS as REDIS_SETTINGS};
 
 /// How long a server may take to answer at all.
-const START_TIMEOUT: Duration = Duration::from_secs(600);
+const START_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// A running server. It is killed when this is dropped.
 #[derive(Debug)]

@@ -135,8 +135,8 @@ fn prepare(session: &mut Session, keys: u64) -> Result<PathBuf, Failure> {
         let events = batch(&wire, Operation::Put, numbers.iter().copied());
         handle(&mut store, &events, numbers.len(), &mut replies)?;
     }
+    store.stop();
     drop(store);
-    session.ours(&data, SETTINGS)?.stop()?;
     let figures = disk(&data, keys)?;
     session.measure(space(keys, OURS), 0, || Ok(figures.clone()))?;
     Ok(data)

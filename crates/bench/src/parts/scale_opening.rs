@@ -164,15 +164,25 @@ fn prepare_redis(session: &Session, keys: u64) -> Result<Option<PathBuf>, Failur
 }
 
 fn open_redis(session: &mut Session, run: usize, keys: u64, data: &Path) -> Result<(), Failure> {
-    let ways: [(&str, fn(Server) -> Result<(), Failure>); 2] =
-        [(CLEAN, Server::stop), (KILL, Server::kill)];
-    // It was stopped in order; what opens it the first time is killed.
-    for ((after, end), next) in ways.into_iter().zip([Server::kill, Server::stop]) {
-        let start = || Server::redis(data);
-        let next: fn(Server) -> Result<(), Failure> = next;
-        if let Some(server) = open(session, opening(keys, after, REDIS), run, start, end)? {
-            next(server)?;
-        }
+    // It was stopped in order; what opens it then is killed.
+    let start = || Server::redis(data);
+    if let Some(server) = open(
+        session,
+        opening(keys, CLEAN, REDIS),
+        run,
+        start,
+        Server::stop,
+    )? {
+        server.kill()?;
+    }
+    if let Some(server) = open(
+        session,
+        opening(keys, KILL, REDIS),
+        run,
+        start,
+        Server::kill,
+    )? {
+        server.stop()?;
     }
     Ok(())
 }
