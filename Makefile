@@ -58,6 +58,13 @@ instructions-accept: toolchain ## keeps the instructions as they are now
 	cargo build --release --locked --package kv-bench
 	target/release/kv-bench instructions --accept
 
+sim: toolchain ## replays one seed of the simulator: make sim SEED=n
+	cargo run --locked --package kv-simulator -- --seed $(or $(SEED),1)
+
+soak: toolchain ## simulates for an hour, or SOAK_MINUTES
+	cargo run --release --locked --package kv-simulator -- --histories 1000000 \
+		--every-point 1000000 --variants 100 --minutes $(or $(SOAK_MINUTES),60)
+
 idle-connections: build ## memory of a server with 10,000 idle clients
 	ulimit -n $$(ulimit -H -n) && \
 		cargo run --release --locked --package kv-bench --bin idle-connections

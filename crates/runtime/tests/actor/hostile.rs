@@ -35,9 +35,9 @@ impl Guest {
     fn component(&self) -> Vec<u8> {
         let bytes = |numbers: [u32; 3]| {
             let bytes = numbers.iter().flat_map(|number| number.to_le_bytes());
-            bytes
-                .map(|byte| format!("\\{byte:02x}"))
-                .collect::<String>()
+            bytes.fold(String::new(), |digits, byte| {
+                digits + &format!("\\{byte:02x}")
+            })
         };
         let text = format!(
             r#"(module
