@@ -6,7 +6,7 @@ use crate::instance::{Instance, Program};
 use crate::manifest::GuestLimits;
 use replies::check;
 use restarts::Restarts;
-use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -202,7 +202,7 @@ fn begin(
 ) -> Result<(Instance, String), StartError> {
     directory.check()?;
     let (instance, report) = program.start(directory.path(), configuration)?;
-    match serde_json::from_str::<BTreeMap<String, IgnoredAny>>(&report) {
+    match serde_json::from_str::<BTreeMap<String, &RawValue>>(&report) {
         Ok(_) => Ok((instance, report)),
         Err(_) => Err(StartError::Failed(
             "its report is no JSON object".to_owned(),

@@ -3,6 +3,7 @@
 
 use crate::support::{Folder, ask, count, hand};
 use kv_runtime::{Actor, ActorSettings, StartError, Unavailable};
+use std::fmt::Write as _;
 use std::path::Path;
 use wit_component::StringEncoding;
 
@@ -34,10 +35,11 @@ const GOOD: Guest = Guest {
 impl Guest {
     fn component(&self) -> Vec<u8> {
         let bytes = |numbers: [u32; 3]| {
-            let bytes = numbers.iter().flat_map(|number| number.to_le_bytes());
-            bytes
-                .map(|byte| format!("\\{byte:02x}"))
-                .collect::<String>()
+            let mut text = String::new();
+            for byte in numbers.map(u32::to_le_bytes).as_flattened() {
+                write!(text, "\\{byte:02x}").unwrap();
+            }
+            text
         };
         let text = format!(
             r#"(module
