@@ -6,6 +6,8 @@ use crate::instance::{Instance, Program};
 use crate::manifest::GuestLimits;
 use replies::check;
 use restarts::Restarts;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -210,7 +212,7 @@ fn begin(
 ) -> Result<(Instance, String), StartError> {
     directory.check()?;
     let (instance, report) = program.start(directory.path(), configuration)?;
-    match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&report) {
+    match serde_json::from_str::<BTreeMap<String, &RawValue>>(&report) {
         Ok(_) => Ok((instance, report)),
         Err(_) => Err(StartError::Failed(
             "its report is no JSON object".to_owned(),

@@ -69,10 +69,10 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
     let mut clients = Vec::new();
     for n in 0..arguments.connections {
         let mut client = TcpStream::connect(address)?;
-        writeln!(client, r#"{{"type":"put","key":"{n}","value":{n}}}"#)?;
+        writeln!(client, r#"{{"type":"get","key":"{n}"}}"#)?;
         let mut reply = String::new();
         BufReader::new(&client).read_line(&mut reply)?;
-        if !reply.contains("\"ok\"") {
+        if !reply.contains("\"not_found\"") {
             return Err(format!("client {n} was answered {reply}").into());
         }
         clients.push(client);

@@ -3,6 +3,7 @@
 
 use crate::support::{Folder, ask, count, hand};
 use kv_runtime::{Actor, ActorSettings, StartError, Unavailable};
+use std::fmt::Write as _;
 use std::path::Path;
 use wit_component::StringEncoding;
 
@@ -34,10 +35,11 @@ const GOOD: Guest = Guest {
 impl Guest {
     fn component(&self) -> Vec<u8> {
         let bytes = |numbers: [u32; 3]| {
-            let bytes = numbers.iter().flat_map(|number| number.to_le_bytes());
-            bytes.fold(String::new(), |digits, byte| {
-                digits + &format!("\\{byte:02x}")
-            })
+            let mut text = String::new();
+            for byte in numbers.map(u32::to_le_bytes).as_flattened() {
+                write!(text, "\\{byte:02x}").unwrap();
+            }
+            text
         };
         let text = format!(
             r#"(module
@@ -53,6 +55,7 @@ impl Guest {
                     (param i32 i32 i64) (result i32)
                     {handle}
                     i32.const {returned})
+                (func (export "ntwk:actor/actor@0.1.0#stop"))
                 {parts})"#,
             memory = self.memory,
             report = bytes([0, self.report.0, self.report.1]),
