@@ -43,8 +43,8 @@ impl Size {
         match self {
             Self::Full => Plan {
                 runs: 3,
-                run_time: Duration::from_secs(2),
-                warm_up: Duration::from_millis(400),
+                run_time: Duration::from_millis(1_500),
+                warm_up: Duration::from_millis(300),
                 patience: Duration::from_mins(3),
                 keys: 1_000_000,
                 records: 1_000_000,
@@ -54,8 +54,8 @@ impl Size {
             },
             Self::Quick => Plan {
                 runs: 2,
-                run_time: Duration::from_millis(400),
-                warm_up: Duration::from_millis(100),
+                run_time: Duration::from_millis(250),
+                warm_up: Duration::from_millis(50),
                 patience: Duration::from_secs(30),
                 keys: 100_000,
                 records: 50_000,
@@ -71,7 +71,7 @@ impl Size {
                 keys: 1_000,
                 records: 1_000,
                 embedded_keys: 1_000,
-                scale: &[100, 1_000],
+                scale: &[1_000],
                 large: &[(MIB, 1)],
             },
         }

@@ -17,6 +17,7 @@ const LATENCY: &str = "latency.svg";
 const COST: &str = "cost.svg";
 
 const SIZE: (u32, u32) = (760, 440);
+const FONT: (&str, u32) = ("sans-serif", 16);
 
 /// Ours in blue, theirs in orange; puts dark, gets light.
 const COLOURS: [RGBColor; 4] = [
@@ -144,6 +145,8 @@ fn draw(x: &str, y: &str, lines: &[Line]) -> Result<String, Failure> {
             .configure_mesh()
             .x_desc(x)
             .y_desc(y)
+            .label_style(FONT)
+            .axis_desc_style(FONT)
             .x_label_formatter(&|number| shown(*number).replace(".00", "").replace(".0", ""))
             .y_label_formatter(&|number| shown(*number))
             .light_line_style(WHITE)
@@ -164,6 +167,7 @@ fn draw(x: &str, y: &str, lines: &[Line]) -> Result<String, Failure> {
         chart
             .configure_series_labels()
             .position(SeriesLabelPosition::LowerRight)
+            .label_font(FONT)
             .background_style(WHITE)
             .border_style(BLACK)
             .draw()

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const OTHERS_SHARE_MAX: f64 = 0.05;
 
 /// How long the machine is watched before a run.
-const WATCHED: Duration = Duration::from_millis(300);
+const WATCHED: Duration = Duration::from_millis(200);
 
 /// How often a run is made at most.
 const ATTEMPTS_MAX: usize = 4;
