@@ -9,7 +9,8 @@ fn sorted(figures: impl IntoIterator<Item = f64>) -> Vec<f64> {
 /// The median; nothing of nothing.
 pub(crate) fn middle(figures: impl IntoIterator<Item = f64>) -> Option<f64> {
     let figures = sorted(figures);
-    figures.get(figures.len() / 2).copied()
+    let (low, high) = (figures.len().checked_sub(1)? / 2, figures.len() / 2);
+    Some(f64::midpoint(figures[low], figures[high]))
 }
 
 /// The median, the least and the most.
@@ -55,6 +56,7 @@ mod tests {
     #[test]
     fn the_median_and_the_spread_are_shown() {
         assert_eq!(spread(&[3.0, 1.0, 2.0], shown), "2.00 (1.00–3.00)");
+        assert_eq!(spread(&[3.0, 1.0], shown), "2.00 (1.00–3.00)");
         assert_eq!(spread(&[3.0], shown), "3.00");
         assert_eq!(spread(&[], shown), "not measured");
     }

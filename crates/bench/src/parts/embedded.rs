@@ -7,8 +7,9 @@ use crate::load::{latencies, record};
 use crate::random::Random;
 use crate::results::{Bound, Figures, Point, Target};
 use crate::session::Session;
-use crate::values::scattered;
+use crate::values::{KEY_BYTES, key, scattered};
 use group::Group;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 mod fjall;
@@ -23,7 +24,8 @@ pub(super) const METHOD: &str = "In this process, without a front. In batches: o
     goes on; all engines behind the same group commit, in which the first writer that finds the \
     engine free commits for all that wait; fjall also without it, by its own \
     (an insert and `persist` in each thread). Durable is `fdatasync` or more before the return: \
-    fjall `SyncAll`, redb `Immediate`, SQLite WAL with `synchronous=FULL`. Each has 512 MiB of \
+    fjall `SyncAll`, redb `Immediate`, SQLite WAL with `synchronous=FULL`; every put changes its \
+    value. Each has 512 MiB of \
     cache. Gets: one thread, uniform keys; in batches, 64 in one call, or in one read transaction.";
 
 const OURS: &str = "engine";
@@ -47,12 +49,13 @@ const GET_BATCHES: &str = "get, one thread, batches of 64";
 trait Engine: Sync {
     fn name(&self) -> &'static str;
 
-    /// Puts these keys as one unit that is durable when this returns.
-    fn put(&self, numbers: &[u64]) -> Result<(), Failure>;
+    /// Puts these keys as one unit that is durable when this returns. The values
+    /// bear the revision.
+    fn put(&self, numbers: &[u64], revision: u64) -> Result<(), Failure>;
 
     /// Puts one key, durably, in the engine's own way of doing so from many
     /// threads at once; nothing where it has none.
-    fn put_alone(&self, _number: u64) -> Option<Result<(), Failure>> {
+    fn put_alone(&self, _number: u64, _revision: u64) -> Option<Result<(), Failure>> {
         None
     }
 
@@ -60,10 +63,18 @@ trait Engine: Sync {
     fn get(&self, numbers: &[u64]) -> Result<(), Failure>;
 }
 
+/// Writes a revision into the end of a value. A put must change something: where
+/// it would not, `SQLite` writes nothing, and syncs nothing.
+fn revise(value: &mut [u8], revision: u64) {
+    const DIGITS: usize = 16;
+    let end = value.len() - 1;
+    value[end - DIGITS..end].copy_from_slice(&key(revision)[KEY_BYTES - DIGITS..]);
+}
+
 /// Whether a value is there and is of its key. The key that begins it says so;
 /// a longer comparison would take its time on all sides.
 fn check_value(value: Option<&[u8]>, number: u64) -> Result<(), Failure> {
-    let key = crate::values::key(number);
+    let key = key(number);
     match value {
         Some(value) if value.len() == 200 && value[1..].starts_with(&key) => Ok(()),
         _ => Err(Failure::new(format!(
@@ -110,10 +121,12 @@ pub(super) fn run(session: &mut Session) -> Result<(), Failure> {
     let numbers: Vec<_> = scattered(plan.embedded_keys).collect();
     for engine in &engines {
         for numbers in numbers.chunks(4096) {
-            engine.put(numbers)?;
+            engine.put(numbers, 0)?;
         }
     }
     let mut random = Random::new(session.seed);
+    let last = AtomicU64::new(0);
+    let revision = || last.fetch_add(1, Ordering::Relaxed) + 1;
     let time = plan.run_time;
     for run in 0..plan.runs {
         for (workload, events) in [(GET, 1), (GET_BATCHES, BATCH)] {
@@ -132,13 +145,13 @@ pub(super) fn run(session: &mut Session) -> Result<(), Failure> {
         for engine in &engines {
             session.measure(point(PUT_BATCHES, engine.name()), run, || {
                 in_batches(time, plan.embedded_keys, BATCH, &mut random, |numbers| {
-                    engine.put(numbers)
+                    engine.put(numbers, revision())
                 })
             })?;
         }
         for engine in &engines {
             session.measure(point(PUT_THREADS, engine.name()), run, || {
-                let group = Group::new(&**engine);
+                let group = Group::new(&**engine, &revision);
                 by_threads(time, plan.embedded_keys, random.next(), |number| {
                     group.put(number)
                 })
@@ -147,7 +160,7 @@ pub(super) fn run(session: &mut Session) -> Result<(), Failure> {
                 session.measure(point(PUT_THREADS, FJALL_ALONE), run, || {
                     by_threads(time, plan.embedded_keys, random.next(), |number| {
                         engine
-                            .put_alone(number)
+                            .put_alone(number, revision())
                             .ok_or_else(|| Failure::new("no commits of its own"))?
                     })
                 })?;

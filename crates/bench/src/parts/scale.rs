@@ -146,7 +146,24 @@ fn prepare(session: &mut Session, keys: u64) -> Result<PathBuf, Failure> {
 fn disk(data: &Path, keys: u64) -> Result<Figures, Failure> {
     let stored = keys * (KEY_BYTES + Values::small().bytes()) as u64;
     let bytes = files_bytes(data)? as f64 - stored as f64;
-    Ok(Figures::from([("disk_bytes", bytes / keys as f64)]))
+    let mut checkpoint_bytes = 0;
+    for entry in std::fs::read_dir(data)? {
+        let entry = entry?;
+        if entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(b"checkpoint-")
+        {
+            checkpoint_bytes += entry.metadata()?.len();
+        }
+    }
+    Ok(Figures::from([
+        ("disk_bytes", bytes / keys as f64),
+        (
+            "of_which_checkpoint_bytes",
+            checkpoint_bytes as f64 / keys as f64,
+        ),
+    ]))
 }
 
 fn engine_costs(session: &mut Session, directories: &[(u64, PathBuf)]) -> Result<(), Failure> {

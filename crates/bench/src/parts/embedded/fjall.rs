@@ -1,6 +1,6 @@
 //! fjall, a log-structured merge tree.
 
-use super::{CACHE_BYTES, Engine, FJALL, check_value};
+use super::{CACHE_BYTES, Engine, FJALL, check_value, revise};
 use crate::failure::{Failure, failed};
 use crate::values::{Values, key};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
@@ -34,19 +34,21 @@ impl Engine for Fjall {
         FJALL
     }
 
-    fn put(&self, numbers: &[u64]) -> Result<(), Failure> {
+    fn put(&self, numbers: &[u64], revision: u64) -> Result<(), Failure> {
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
         for number in numbers {
             let mut value = Vec::with_capacity(200);
             self.values.write(&mut value, *number);
+            revise(&mut value, revision);
             batch.insert(&self.keys, key(*number), value);
         }
         batch.commit().map_err(failed)
     }
 
-    fn put_alone(&self, number: u64) -> Option<Result<(), Failure>> {
+    fn put_alone(&self, number: u64, revision: u64) -> Option<Result<(), Failure>> {
         let mut value = Vec::with_capacity(200);
         self.values.write(&mut value, number);
+        revise(&mut value, revision);
         let put = self.keys.insert(key(number), value);
         Some(
             put.and_then(|()| self.database.persist(PersistMode::SyncAll))

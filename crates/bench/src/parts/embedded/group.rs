@@ -7,6 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 pub(super) struct Group<'a> {
     engine: &'a dyn Engine,
+    revision: &'a (dyn Fn() -> u64 + Sync),
     state: Mutex<State>,
     committed: Condvar,
 }
@@ -23,9 +24,10 @@ struct State {
 }
 
 impl<'a> Group<'a> {
-    pub(super) fn new(engine: &'a dyn Engine) -> Self {
+    pub(super) fn new(engine: &'a dyn Engine, revision: &'a (dyn Fn() -> u64 + Sync)) -> Self {
         Self {
             engine,
+            revision,
             state: Mutex::new(State {
                 collected: 1,
                 ..State::default()
@@ -53,7 +55,7 @@ impl<'a> Group<'a> {
             state.collected += 1;
             state.busy = true;
             drop(state);
-            let committed = self.engine.put(&numbers);
+            let committed = self.engine.put(&numbers, (self.revision)());
             state = self.state();
             state.busy = false;
             match committed {
@@ -85,7 +87,7 @@ mod tests {
             "counting"
         }
 
-        fn put(&self, numbers: &[u64]) -> Result<(), Failure> {
+        fn put(&self, numbers: &[u64], _: u64) -> Result<(), Failure> {
             std::thread::sleep(std::time::Duration::from_micros(50));
             let mut counts = self.0.lock().unwrap();
             for number in numbers {
@@ -105,7 +107,7 @@ mod tests {
     #[test]
     fn every_put_is_committed_once_before_it_returns() {
         let engine = Counting::default();
-        let group = Group::new(&engine);
+        let group = Group::new(&engine, &|| 1);
         std::thread::scope(|scope| {
             for writer in 0..8 {
                 let (group, engine) = (&group, &engine);

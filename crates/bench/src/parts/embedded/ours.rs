@@ -1,6 +1,6 @@
 //! The store's engine, natively, through events as always.
 
-use super::{CACHE_BYTES, Engine, OURS, check_value};
+use super::{CACHE_BYTES, Engine, OURS, check_value, revise};
 use crate::events::{batch, handle, lines};
 use crate::failure::{Failure, failed};
 use crate::protocol::Wire;
@@ -32,14 +32,13 @@ impl Ours {
 
     fn handle(
         &self,
-        operation: Operation,
-        numbers: &[u64],
+        events: &[u8],
+        count: usize,
         take: impl FnOnce(&[u8]) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let events = batch(&self.wire, operation, numbers.iter().copied());
         let mut locked = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         let (store, replies) = &mut *locked;
-        handle(store, &events, numbers.len(), replies)?;
+        handle(store, events, count, replies)?;
         take(replies)
     }
 }
@@ -49,13 +48,21 @@ impl Engine for Ours {
         OURS
     }
 
-    fn put(&self, numbers: &[u64]) -> Result<(), Failure> {
-        self.handle(Operation::Put, numbers, |_| Ok(()))
+    fn put(&self, numbers: &[u64], revision: u64) -> Result<(), Failure> {
+        let mut events = Vec::new();
+        for number in numbers {
+            self.wire.write(&mut events, Operation::Put, *number);
+            // Behind the value stand a brace and a line feed.
+            let end = events.len() - 2;
+            revise(&mut events[..end], revision);
+        }
+        self.handle(&events, numbers.len(), |_| Ok(()))
     }
 
     fn get(&self, numbers: &[u64]) -> Result<(), Failure> {
         const NAME: &[u8] = b"\"value\":";
-        self.handle(Operation::Get, numbers, |replies| {
+        let events = batch(&self.wire, Operation::Get, numbers.iter().copied());
+        self.handle(&events, numbers.len(), |replies| {
             let mut begin = 0;
             let mut ends = memchr_iter(b'\n', replies);
             for number in numbers {

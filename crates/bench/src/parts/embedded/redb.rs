@@ -1,6 +1,6 @@
 //! redb, a copy-on-write B-tree.
 
-use super::{CACHE_BYTES, Engine, REDB, check_value};
+use super::{CACHE_BYTES, Engine, REDB, check_value, revise};
 use crate::failure::{Failure, failed};
 use crate::values::{Values, key};
 use redb::{Database, Durability, ReadableDatabase, TableDefinition};
@@ -31,7 +31,7 @@ impl Engine for Redb {
         REDB
     }
 
-    fn put(&self, numbers: &[u64]) -> Result<(), Failure> {
+    fn put(&self, numbers: &[u64], revision: u64) -> Result<(), Failure> {
         let mut transaction = self.database.begin_write().map_err(failed)?;
         transaction
             .set_durability(Durability::Immediate)
@@ -42,6 +42,7 @@ impl Engine for Redb {
             for number in numbers {
                 value.clear();
                 self.values.write(&mut value, *number);
+                revise(&mut value, revision);
                 table
                     .insert(&key(*number)[..], &value[..])
                     .map_err(failed)?;

@@ -1,6 +1,6 @@
 //! `SQLite` with a write-ahead log.
 
-use super::{CACHE_BYTES, Engine, SQLITE, check_value};
+use super::{CACHE_BYTES, Engine, SQLITE, check_value, revise};
 use crate::failure::{Failure, failed};
 use crate::values::{Values, key};
 use rusqlite::{Connection, OptionalExtension};
@@ -40,7 +40,7 @@ impl Engine for Sqlite {
         SQLITE
     }
 
-    fn put(&self, numbers: &[u64]) -> Result<(), Failure> {
+    fn put(&self, numbers: &[u64], revision: u64) -> Result<(), Failure> {
         let mut connection = self.connection();
         let transaction = connection.transaction().map_err(failed)?;
         {
@@ -51,6 +51,7 @@ impl Engine for Sqlite {
             for number in numbers {
                 value.clear();
                 self.values.write(&mut value, *number);
+                revise(&mut value, revision);
                 statement
                     .execute((&key(*number)[..], &value[..]))
                     .map_err(failed)?;
