@@ -74,9 +74,9 @@ const MUTANTS: [Mutant; 10] = [
     },
     Mutant {
         name: "a checkpoint from which the log is read on too late",
-        file: "store/upkeep.rs",
-        original: "Writing::begin(&self.files, end, version)?",
-        instead: "Writing::begin(&self.files, end, version + u64::from(version > 3))?",
+        file: "log/checkpoint.rs",
+        original: "start?",
+        instead: "(end, start?.1)",
     },
 ];
 

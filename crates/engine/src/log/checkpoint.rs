@@ -128,7 +128,7 @@ impl<T: File> Writing<T> {
     /// Where the disk refuses: the checkpoint is void.
     pub fn write_slice(&mut self, index: &Index, bytes_max: usize) -> Result<bool, FileError> {
         while !matches!(self.next, Next::End) && self.buffer.len() < bytes_max {
-            self.line_of_entries(index);
+            self.line_of_entries(index, LINE_BYTES.min(bytes_max));
         }
         self.flush()?;
         Ok(matches!(self.next, Next::End))
@@ -178,8 +178,8 @@ impl<T: File> Writing<T> {
         self.buffer.push(b'\n');
     }
 
-    fn line_of_entries(&mut self, index: &Index) {
-        let mut entries = Vec::with_capacity(LINE_BYTES + 256);
+    fn line_of_entries(&mut self, index: &Index, bytes: usize) {
+        let mut entries = Vec::with_capacity(bytes + 256);
         let next = match &self.next {
             Next::Keys(last) => {
                 let mut last_key = None;
@@ -187,7 +187,7 @@ impl<T: File> Writing<T> {
                     write_entry(&mut entries, key, entry.location);
                     self.keys += 1;
                     last_key = Some(key);
-                    if entries.len() >= LINE_BYTES {
+                    if entries.len() >= bytes {
                         break;
                     }
                 }
@@ -199,7 +199,7 @@ impl<T: File> Writing<T> {
                     write_entry(&mut entries, &format_hash(hash), entry.location);
                     self.contents += 1;
                     last_hash = Some(*hash);
-                    if entries.len() >= LINE_BYTES {
+                    if entries.len() >= bytes {
                         break;
                     }
                 }

@@ -11,8 +11,9 @@ use crate::log::record::{Change, Line, Read};
 use crate::log::recovery::Recovered;
 use kv_protocol::event::format_hash;
 
-/// A checkpoint's slice has this many bytes at least.
-const CHECKPOINT_SLICE_BYTES_MIN: usize = 64 * 1024;
+/// A checkpoint's slice has at least this part of the bytes from one checkpoint
+/// to the next: 64 KiB of the usual 64 MiB.
+const CHECKPOINT_SLICES_MAX: u64 = 1024;
 
 /// A store that stops after less new log than this writes no last checkpoint:
 /// reading that much takes no time.
@@ -172,14 +173,13 @@ impl<F: Files> Store<F> {
         }
         self.upkeep.log_bytes_since += batch_bytes as u64;
         self.upkeep.log_bytes_since_begun += batch_bytes as u64;
+        let interval = self.upkeep.options.checkpoint_interval_bytes;
         if self.upkeep.checkpoint.is_some() {
-            self.write_checkpoint(batch_bytes.max(CHECKPOINT_SLICE_BYTES_MIN));
-        } else {
-            let interval = self.upkeep.options.checkpoint_interval_bytes;
-            if self.upkeep.log_bytes_since >= interval.max(2 * self.upkeep.checkpoint_bytes) {
-                // Where the disk refuses it, the next batch tries again.
-                self.begin_checkpoint().ok();
-            }
+            let slice = usize::try_from(interval / CHECKPOINT_SLICES_MAX).unwrap_or(usize::MAX);
+            self.write_checkpoint(batch_bytes.max(slice));
+        } else if self.upkeep.log_bytes_since >= interval.max(2 * self.upkeep.checkpoint_bytes) {
+            // Where the disk refuses it, the next batch tries again.
+            self.begin_checkpoint().ok();
         }
     }
 
