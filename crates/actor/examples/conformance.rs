@@ -44,6 +44,7 @@ impl Guest for Actor {
             replies: Vec::new(),
             changes: Vec::new(),
             finished: true,
+            wake_at_ms: None,
         }
     }
 

@@ -38,6 +38,7 @@ impl Guest for Actor {
                     replies,
                     changes: Vec::new(),
                     finished: true,
+                    wake_at_ms: None,
                 };
             };
             let outcome = store.handle(&events, time_ms, &mut replies);
@@ -45,6 +46,7 @@ impl Guest for Actor {
                 replies,
                 changes: store.changes().to_vec(),
                 finished: outcome == Outcome::Finished,
+                wake_at_ms: store.wake_at_ms(),
             }
         })
     }

@@ -1,15 +1,22 @@
 //! Values in memory, within a budget of bytes. CLOCK (Corbató, 1968): a hand
 //! goes round the slots, spares what was used since its last visit once, and
 //! evicts the rest. The cache knows no keys: an index entry holds the slot of
-//! its value, and the version tells whether the value is still the same.
+//! its value, and version and generation tell whether it is still that value.
 
 /// A place in the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot(u32);
+pub struct Slot {
+    place: u32,
+    /// How often the place was taken: values of one batch share their version.
+    generation: u32,
+}
 
 impl Slot {
     /// The place of what isn't cached.
-    pub const NONE: Self = Self(u32::MAX);
+    pub const NONE: Self = Self {
+        place: u32::MAX,
+        generation: 0,
+    };
 }
 
 /// What a slot costs beside its value.
@@ -19,8 +26,15 @@ const SLOT_BYTES: usize = 48;
 struct Cached {
     /// The version of the value; 0 where the slot is empty.
     version: u64,
+    generation: u32,
     used: bool,
     value: Box<str>,
+}
+
+impl Cached {
+    fn is(&self, slot: Slot, version: u64) -> bool {
+        self.version == version && self.generation == slot.generation
+    }
 }
 
 /// The cache.
@@ -31,6 +45,19 @@ pub struct Cache {
     slots: Vec<Cached>,
     empty: Vec<u32>,
     hand: usize,
+    hits: u64,
+    misses: u64,
+}
+
+/// What the cache holds, and how often it helped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statistics {
+    /// The bytes held.
+    pub bytes: usize,
+    /// The values that were asked for and held.
+    pub hits: u64,
+    /// The values that were asked for and not held.
+    pub misses: u64,
 }
 
 impl Cache {
@@ -43,21 +70,29 @@ impl Cache {
             slots: Vec::new(),
             empty: Vec::new(),
             hand: 0,
+            hits: 0,
+            misses: 0,
         }
     }
 
-    /// The bytes held.
+    /// What is held, and how often it helped.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.bytes
+    pub fn statistics(&self) -> Statistics {
+        Statistics {
+            bytes: self.bytes,
+            hits: self.hits,
+            misses: self.misses,
+        }
     }
 
     /// The value of this version, if it is still in `slot`.
     pub fn get(&mut self, slot: Slot, version: u64) -> Option<&str> {
-        let cached = self.slots.get_mut(slot.0 as usize)?;
-        if cached.version != version {
+        let cached = self.slots.get_mut(slot.place as usize);
+        let Some(cached) = cached.filter(|cached| cached.is(slot, version)) else {
+            self.misses += 1;
             return None;
-        }
+        };
+        self.hits += 1;
         cached.used = true;
         Some(&cached.value)
     }
@@ -73,28 +108,36 @@ impl Cache {
             self.evict();
         }
         self.bytes += bytes;
-        let cached = Cached {
+        let mut cached = Cached {
             version,
+            generation: 0,
             used: false,
             value: value.into(),
         };
-        if let Some(slot) = self.empty.pop() {
-            self.slots[slot as usize] = cached;
-            return Slot(slot);
+        if let Some(place) = self.empty.pop() {
+            let slot = &mut self.slots[place as usize];
+            cached.generation = slot.generation.wrapping_add(1);
+            let generation = cached.generation;
+            *slot = cached;
+            return Slot { place, generation };
         }
-        let Ok(slot) = u32::try_from(self.slots.len()) else {
+        let Ok(place) = u32::try_from(self.slots.len()) else {
             self.bytes -= bytes;
             return Slot::NONE;
         };
         self.slots.push(cached);
-        Slot(slot)
+        Slot {
+            place,
+            generation: 0,
+        }
     }
 
     /// Drops the value of this version, if it is still in `slot`.
     pub fn remove(&mut self, slot: Slot, version: u64) {
-        let cached = self.slots.get_mut(slot.0 as usize);
-        if cached.is_some_and(|cached| cached.version == version) {
-            self.clear(slot.0 as usize);
+        let place = slot.place as usize;
+        let cached = self.slots.get(place);
+        if cached.is_some_and(|cached| cached.is(slot, version)) {
+            self.clear(place);
         }
     }
 
@@ -141,7 +184,7 @@ mod tests {
                 (version, cache.insert(version, &value))
             })
             .collect();
-        assert!(cache.bytes() <= 16 * (100 + SLOT_BYTES));
+        assert!(cache.statistics().bytes <= 16 * (100 + SLOT_BYTES));
         let held = slots
             .iter()
             .filter(|(version, slot)| cache.get(*slot, *version).is_some());
@@ -158,8 +201,19 @@ mod tests {
         cache.remove(slot, 7);
         cache.remove(slot, 7);
         assert_eq!(cache.get(slot, 7), None);
-        assert_eq!(cache.bytes(), 0);
+        assert_eq!(cache.statistics().bytes, 0);
         assert_eq!(cache.get(Slot::NONE, 7), None);
+    }
+
+    #[test]
+    fn a_slot_answers_only_for_its_value_where_a_batch_shares_a_version() {
+        let mut cache = Cache::new(10_000);
+        let first = cache.insert(7, "first");
+        cache.remove(first, 7);
+        let second = cache.insert(7, "second");
+        assert_eq!(cache.get(first, 7), None);
+        cache.remove(first, 7);
+        assert_eq!(cache.get(second, 7), Some("second"));
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! Where every value lies: all keys and content hashes, in memory, ordered.
 
 use crate::cache::Slot;
+use expiries::Expiries;
 use std::collections::BTreeMap;
 use std::ops::Bound;
+
+mod expiries;
 
 /// Where a line lies, and what it takes to check it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Location {
-    /// The version of the change, unique in the store.
+    /// The version of the change; those of one atomic batch share it.
     pub version: u64,
     /// The segment's number.
     pub segment: u32,
@@ -28,8 +31,17 @@ pub struct Entry {
     pub slot: Slot,
 }
 
+/// What an address holds: nothing, or a value that may have its time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Held {
+    /// The value.
+    pub entry: Option<Entry>,
+    /// When its time is up, in milliseconds since the Unix epoch.
+    pub expires_ms: Option<u64>,
+}
+
 /// What a value is stored under.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Address<'a> {
     /// A key.
     Key(&'a str),
@@ -42,14 +54,11 @@ pub enum Address<'a> {
 pub struct Index {
     keys: BTreeMap<Box<str>, Entry>,
     contents: BTreeMap<[u8; 20], Entry>,
+    expiries: Expiries,
+    /// Lines that hold several values, by segment and offset, with the bytes of
+    /// each value's share.
+    shared: BTreeMap<(u32, u32), u32>,
     live_bytes: u64,
-}
-
-impl Entry {
-    /// What the line takes on disk, its line feed included.
-    fn bytes(self) -> u64 {
-        u64::from(self.location.length) + 1
-    }
 }
 
 impl Index {
@@ -63,8 +72,9 @@ impl Index {
         .copied()
     }
 
-    /// Sets or removes the entry at an address, and returns the one before.
-    pub fn set(&mut self, address: Address<'_>, entry: Option<Entry>) -> Option<Entry> {
+    /// Sets or removes what is at an address, and returns what was.
+    pub fn set(&mut self, address: Address<'_>, held: Held) -> Held {
+        let Held { entry, expires_ms } = held;
         let before = match (address, entry) {
             (Address::Key(key), Some(entry)) => match self.keys.get_mut(key) {
                 Some(present) => Some(std::mem::replace(present, entry)),
@@ -74,27 +84,127 @@ impl Index {
             (Address::Content(hash), Some(entry)) => self.contents.insert(*hash, entry),
             (Address::Content(hash), None) => self.contents.remove(hash),
         };
-        self.live_bytes += entry.map_or(0, Entry::bytes);
-        self.live_bytes -= before.map_or(0, Entry::bytes);
-        before
+        self.live_bytes += entry.map_or(0, |entry| self.bytes(entry));
+        self.live_bytes -= before.map_or(0, |entry| self.bytes(entry));
+        let expires_before_ms = match address {
+            Address::Key(key) => self.expiries.set(key, expires_ms),
+            Address::Content(_) => None,
+        };
+        Held {
+            entry: before,
+            expires_ms: expires_before_ms,
+        }
     }
 
-    /// An index of entries that are in order.
+    /// Remembers where the cache holds a value.
+    pub fn set_slot(&mut self, address: Address<'_>, slot: Slot) {
+        let entry = match address {
+            Address::Key(key) => self.keys.get_mut(key),
+            Address::Content(hash) => self.contents.get_mut(hash),
+        };
+        if let Some(entry) = entry {
+            entry.slot = slot;
+        }
+    }
+
+    /// Says that a line holds several values, before they are set.
+    pub fn share(&mut self, location: Location, values: usize) {
+        let values = u32::try_from(values).unwrap_or(u32::MAX);
+        if let Some(bytes) = (location.length + 1).checked_div(values) {
+            let place = (location.segment, location.offset);
+            self.shared.insert(place, bytes);
+        }
+    }
+
+    /// The lines that hold several values behind one, or all: their segment,
+    /// offset, and the bytes of each value's share.
+    pub fn shared_behind(
+        &self,
+        place: Option<(u32, u32)>,
+    ) -> impl Iterator<Item = (u32, u32, u32)> {
+        let start = place.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = self.shared.range((start, Bound::Unbounded));
+        range.map(|((segment, offset), bytes)| (*segment, *offset, *bytes))
+    }
+
+    /// Forgets the lines before a segment: no entry lies there.
+    pub fn forget_before(&mut self, segment: u32) {
+        self.shared = self.shared.split_off(&(segment, 0));
+    }
+
+    /// Forgets the lines from a place on: no entry lies there.
+    pub fn forget_from(&mut self, segment: u32, offset: u32) {
+        self.shared.split_off(&(segment, offset));
+    }
+
+    /// When the time of the value under `key` is up, if it has one.
     #[must_use]
-    pub fn from_sorted(keys: Vec<(Box<str>, Entry)>, contents: Vec<([u8; 20], Entry)>) -> Self {
-        let keys_bytes: u64 = keys.iter().map(|(_, entry)| entry.bytes()).sum();
-        let contents_bytes: u64 = contents.iter().map(|(_, entry)| entry.bytes()).sum();
-        Self {
+    pub fn expires_ms(&self, key: &str) -> Option<u64> {
+        self.expiries.get(key)
+    }
+
+    /// The key whose time is up first, and when.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<(u64, &str)> {
+        self.expiries.first()
+    }
+
+    /// The keys behind one, or all, that have a time, in order.
+    pub fn expiries_behind(&self, key: Option<&str>) -> impl Iterator<Item = (&str, u64)> {
+        self.expiries.behind(key)
+    }
+
+    /// The part of its line that an entry takes on disk, line feed included.
+    fn bytes(&self, entry: Entry) -> u64 {
+        let location = entry.location;
+        if !self.shared.is_empty()
+            && let Some(bytes) = self.shared.get(&(location.segment, location.offset))
+        {
+            return u64::from(*bytes);
+        }
+        u64::from(location.length) + 1
+    }
+
+    /// An index of entries that are in order. `shared` is as
+    /// [`Self::shared_behind`] tells it.
+    #[must_use]
+    pub fn from_sorted(
+        keys: Vec<(Box<str>, Entry)>,
+        contents: Vec<([u8; 20], Entry)>,
+        expiries: Vec<(Box<str>, u64)>,
+        shared: Vec<(u32, u32, u32)>,
+    ) -> Self {
+        let shared = shared
+            .into_iter()
+            .map(|(segment, offset, bytes)| ((segment, offset), bytes));
+        let mut index = Self {
             keys: BTreeMap::from_iter(keys),
             contents: BTreeMap::from_iter(contents),
-            live_bytes: keys_bytes + contents_bytes,
+            expiries: Expiries::default(),
+            shared: shared.collect(),
+            live_bytes: 0,
+        };
+        for (key, expires_ms) in expiries {
+            index.expiries.set(&key, Some(expires_ms));
         }
+        let entries = index.keys.values().chain(index.contents.values());
+        index.live_bytes = entries.map(|entry| index.bytes(*entry)).sum();
+        index
     }
 
     /// The keys behind one, or all, in order.
     pub fn keys_behind(&self, key: Option<&str>) -> impl Iterator<Item = (&str, Entry)> {
         let start = key.map_or(Bound::Unbounded, Bound::Excluded);
-        let range = self.keys.range::<str, _>((start, Bound::Unbounded));
+        self.keys_in((start, Bound::Unbounded))
+    }
+
+    /// The keys in a range, in order. The range must not end before it begins.
+    #[must_use = "it does nothing by itself"]
+    pub fn keys_in(
+        &self,
+        range: (Bound<&str>, Bound<&str>),
+    ) -> impl DoubleEndedIterator<Item = (&str, Entry)> {
+        let range = self.keys.range::<str, _>(range);
         range.map(|(key, entry)| (&**key, *entry))
     }
 
@@ -127,6 +237,12 @@ impl Index {
     #[must_use]
     pub fn keys_count(&self) -> usize {
         self.keys.len()
+    }
+
+    /// How many keys have a time.
+    #[must_use]
+    pub fn expiries_count(&self) -> usize {
+        self.expiries.count()
     }
 
     /// How many content objects there are.

@@ -8,6 +8,7 @@ pub mod error;
 pub mod files;
 pub mod index;
 pub mod log;
+pub mod patch;
 pub mod store;
 
 pub use error::OpenError;

@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 pub mod compaction;
+pub mod line;
 pub mod lines;
 pub mod record;
 pub mod recovery;

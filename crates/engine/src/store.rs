@@ -1,24 +1,35 @@
 //! The store: events in, replies out, one durable batch a call.
 
 use crate::cache::Cache;
-use crate::content;
 use crate::error::OpenError;
 use crate::files::{FileError, Files};
-use crate::index::{Address, Entry, Index};
-use crate::log::record::{Change, Line, Read};
+use crate::index::{Address, Entry, Held, Index};
+use crate::log::line::{Line, Read};
+use crate::log::record::Change;
 use crate::log::recovery::{Torn, recover};
-use crate::log::writer::{CommitError, VERSION_MAX, Writer};
+use crate::log::writer::{CommitError, Writer};
+use history::History;
 use kv_protocol::event::{Operation, format_hash, parse};
-use kv_protocol::limits::REPLIES_BYTES_MAX;
+use kv_protocol::limits::{GET_MANY_BYTES_MAX, REPLIES_BYTES_MAX};
+use kv_protocol::reply::Rows;
 use kv_protocol::{Code, Refusal, reply};
 pub use options::Options;
 use reader::Reader;
 use serde::Serialize;
+use std::borrow::Cow;
 use upkeep::Upkeep;
 
+mod backup;
+mod history;
+mod list;
 mod options;
 mod reader;
+mod statistics;
 mod upkeep;
+mod write;
+
+/// A batch writes the end of at most this many keys whose time is up.
+const EXPIRIES_MAX: usize = 1000;
 
 /// What was opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,6 +59,13 @@ pub enum Outcome {
     Finished,
 }
 
+/// When events are handled, and why they can't write, if they can't.
+#[derive(Clone, Copy, Debug)]
+struct Turn<'a> {
+    time_ms: u64,
+    refused: Option<&'a Refusal>,
+}
+
 /// A store on a directory of files.
 #[derive(Debug)]
 pub struct Store<F: Files> {
@@ -57,7 +75,8 @@ pub struct Store<F: Files> {
     reader: Reader<F>,
     writer: Writer<F>,
     /// For each change of the batch, what was in its place in the index.
-    undo: Vec<Option<Entry>>,
+    undo: Vec<Held>,
+    history: History,
     upkeep: Upkeep<F::File>,
     /// Why this store must not go on.
     finished: Option<Refusal>,
@@ -88,6 +107,7 @@ impl<F: Files> Store<F> {
             upkeep: Upkeep::new(options, &recovered),
             writer: Writer::new(options.segment_bytes_max, recovered, oldest_live),
             undo: Vec::new(),
+            history: History::default(),
             finished: None,
         };
         Ok((store, report))
@@ -97,7 +117,8 @@ impl<F: Files> Store<F> {
     /// say has happened is durable when this returns. Once the replies hold
     /// [`REPLIES_BYTES_MAX`], the events behind are left: hand them in again.
     ///
-    /// `time_ms` is milliseconds since the Unix epoch, and only written down.
+    /// `time_ms` is milliseconds since the Unix epoch: it is written down, and
+    /// decides whose time is up. No events at all end those, too.
     pub fn handle(&mut self, events: &[u8], time_ms: u64, replies: &mut Vec<u8>) -> Outcome {
         self.writer.clear();
         self.undo.clear();
@@ -106,7 +127,12 @@ impl<F: Files> Store<F> {
             return Outcome::Finished;
         }
         let start = replies.len();
-        self.run(events, time_ms, None, replies);
+        let turn = Turn {
+            time_ms,
+            refused: None,
+        };
+        self.expire(turn);
+        self.run(events, turn, replies);
         self.compact(time_ms);
         let refusal = match self.writer.commit(&self.files) {
             Ok(()) => {
@@ -118,7 +144,11 @@ impl<F: Files> Store<F> {
                 // from what is stored and every write is told why.
                 self.roll_back();
                 replies.truncate(start);
-                self.run(events, time_ms, Some(&not_stored(&e)), replies);
+                let turn = Turn {
+                    time_ms,
+                    refused: Some(&not_stored(&e)),
+                };
+                self.run(events, turn, replies);
                 return Outcome::Serving;
             }
             Err(CommitError::Failed(e)) => Refusal::new(
@@ -145,13 +175,36 @@ impl<F: Files> Store<F> {
         self.writer.changes()
     }
 
-    fn run(
-        &mut self,
-        events: &[u8],
-        time_ms: u64,
-        refused: Option<&Refusal>,
-        replies: &mut Vec<u8>,
-    ) {
+    /// When the next value's time is up, in milliseconds since the Unix epoch:
+    /// a batch then, even an empty one, makes its end a change.
+    #[must_use]
+    pub fn wake_at_ms(&self) -> Option<u64> {
+        self.index.next_expiry().map(|(time_ms, _)| time_ms)
+    }
+
+    /// Ends the values whose time is up.
+    fn expire(&mut self, turn: Turn<'_>) {
+        for _ in 0..EXPIRIES_MAX {
+            let due = self.index.next_expiry();
+            let Some((_, key)) = due.filter(|(time_ms, _)| *time_ms <= turn.time_ms) else {
+                return;
+            };
+            let key = key.to_owned();
+            if !self.end(&key, turn) {
+                return;
+            }
+        }
+    }
+
+    /// Writes that a key's time is up, where anything can be written.
+    fn end(&mut self, key: &str, turn: Turn<'_>) -> bool {
+        let change = Change::Expire {
+            key: Cow::Borrowed(key),
+        };
+        self.collect(&[change], turn).is_ok()
+    }
+
+    fn run(&mut self, events: &[u8], turn: Turn<'_>, replies: &mut Vec<u8>) {
         let start = replies.len();
         for line in lines(events) {
             if replies.len() - start >= REPLIES_BYTES_MAX {
@@ -161,7 +214,7 @@ impl<F: Files> Store<F> {
             let id = event.id;
             let done = event
                 .operation
-                .and_then(|operation| self.operate(operation, id, time_ms, refused, replies));
+                .and_then(|operation| self.operate(operation, id, turn, replies));
             if let Err(refusal) = done {
                 reply::error(replies, id, &refusal);
             }
@@ -173,48 +226,30 @@ impl<F: Files> Store<F> {
         &mut self,
         operation: Operation<'_>,
         id: Option<&str>,
-        time_ms: u64,
-        refused: Option<&Refusal>,
+        turn: Turn<'_>,
         replies: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
         match operation {
-            Operation::Put { key, value } => {
-                let change = Change::Put {
-                    key: &key,
-                    value: &value,
-                };
-                let version = self.write(Address::Key(&key), change, time_ms, refused)?;
-                reply::put(replies, id, &key, version);
-            }
-            Operation::Get { key } => {
-                let entry = self
-                    .index
-                    .get(Address::Key(&key))
-                    .ok_or_else(|| not_found_key(&key))?;
-                self.read(Address::Key(&key), entry, |value| {
-                    reply::get(replies, id, &key, value, entry.location.version);
-                })?;
-            }
-            Operation::Delete { key } => {
-                let version = if self.index.get(Address::Key(&key)).is_some() {
-                    let change = Change::Delete { key: &key };
-                    Some(self.write(Address::Key(&key), change, time_ms, refused)?)
-                } else {
-                    None
-                };
-                reply::delete(replies, id, &key, version);
-            }
-            Operation::StoreContent { content } => {
-                let (hash, canonical) = content::address(&content)?;
-                let created = !self.holds(&hash)?;
-                if created {
-                    let change = Change::Content {
-                        hash: &format_hash(&hash),
-                        content: &canonical,
-                    };
-                    self.write(Address::Content(&hash), change, time_ms, refused)?;
+            Operation::Write(write) => self.write(&write, turn, id, replies),
+            Operation::Batch { writes, kind } => self.write_batch(&writes, kind, turn, id, replies),
+            Operation::Get { key, if_none_match } => {
+                let entry = self.live(&key, turn)?.ok_or_else(|| not_found_key(&key))?;
+                let version = entry.location.version;
+                if if_none_match == Some(version) {
+                    reply::not_modified(replies, id, &key, version);
+                    return Ok(());
                 }
-                reply::store_content(replies, id, &hash, created);
+                let expires_ms = self.index.expires_ms(&key);
+                let expires_in_ms = expires_ms.map(|time_ms| time_ms - turn.time_ms);
+                self.read(Address::Key(&key), entry, |value| {
+                    reply::get(replies, id, &key, value, version, expires_in_ms);
+                })
+            }
+            Operation::Exists { key } => {
+                let entry = self.live(&key, turn)?;
+                let version = entry.map_or(0, |entry| entry.location.version);
+                reply::exists(replies, id, &key, version);
+                Ok(())
             }
             Operation::GetContent { hash } => {
                 let address = Address::Content(&hash);
@@ -224,43 +259,94 @@ impl<F: Files> Store<F> {
                     .ok_or_else(|| not_found_content(&hash))?;
                 self.read(address, entry, |content| {
                     reply::get_content(replies, id, &hash, content);
-                })?;
+                })
+            }
+            Operation::GetMany { keys } => self.get_many(&keys, turn, id, replies),
+            Operation::List(list) => self.list(&list, turn, id, replies),
+            Operation::DeletePrefix { prefix, limit } => {
+                self.delete_prefix(&prefix, limit, turn, id, replies)
+            }
+            Operation::Changes {
+                since,
+                prefix,
+                limit,
+            } => self.tell_changes(since, &prefix, limit, id, replies),
+            Operation::Backup { since, cursor } => {
+                self.back_up(since, cursor.as_deref(), turn, id, replies)
+            }
+            Operation::Stats => {
+                self.tell_statistics(id, replies);
+                Ok(())
             }
         }
-        Ok(())
     }
 
-    /// Appends a change to the batch, and to index and cache.
-    fn write(
+    /// The entry of a key whose time is not up.
+    fn live(&mut self, key: &str, turn: Turn<'_>) -> Result<Option<Entry>, Refusal> {
+        let entry = self.index.get(Address::Key(key));
+        let expires_ms = self.index.expires_ms(key);
+        if expires_ms.is_none_or(|time_ms| time_ms > turn.time_ms) {
+            return Ok(entry);
+        }
+        // What was told to be gone stays so, whatever the clock does next.
+        match turn.refused {
+            None if self.end(key, turn) => Ok(None),
+            Some(_) => Ok(None),
+            None => Err(versions_used_up()),
+        }
+    }
+
+    fn get_many(
         &mut self,
-        address: Address<'_>,
-        change: Change<'_>,
-        time_ms: u64,
-        refused: Option<&Refusal>,
-    ) -> Result<u64, Refusal> {
-        if let Some(refusal) = refused {
-            return Err(refusal.clone());
-        }
-        if self.writer.version() >= VERSION_MAX {
-            return Err(Refusal::new(
-                Code::Storage,
-                "the store has used up its versions, of which there are 2^53 - 1",
-            ));
-        }
-        let location = self.writer.append(time_ms, change);
-        let entry = match change {
-            Change::Put { value, .. } | Change::Content { content: value, .. } => Some(Entry {
-                location,
-                slot: self.cache.insert(location.version, value),
-            }),
-            Change::Delete { .. } => None,
+        keys: &[Cow<'_, str>],
+        turn: Turn<'_>,
+        id: Option<&str>,
+        replies: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let mut rows = Rows::begin(replies, id, "entries");
+        let mut read = |key: &str| {
+            let entry = self.live(key, turn)?;
+            let mut write = |value: Option<&str>| {
+                rows.row(|output| {
+                    reply::object(output, "key", key, |members| {
+                        if let Some(value) = value {
+                            members.raw("value", value);
+                        }
+                        let version = entry.map_or(0, |entry| entry.location.version);
+                        members.number("version", version);
+                    });
+                });
+                if rows.bytes() > GET_MANY_BYTES_MAX {
+                    return Err(Refusal::new(
+                        Code::TooLarge,
+                        format!(
+                            "the values come to more than {GET_MANY_BYTES_MAX} bytes; ask for fewer at once"
+                        ),
+                    ));
+                }
+                Ok(())
+            };
+            match entry {
+                Some(entry) => {
+                    let mut written = Ok(());
+                    self.read(Address::Key(key), entry, |value| {
+                        written = write(Some(value));
+                    })?;
+                    written
+                }
+                None => write(None),
+            }
         };
-        let before = self.index.set(address, entry);
-        if let Some(before) = before {
-            self.cache.remove(before.slot, before.location.version);
+        match keys.iter().try_for_each(|key| read(key)) {
+            Ok(()) => {
+                rows.end(|_| {});
+                Ok(())
+            }
+            Err(refusal) => {
+                rows.abandon();
+                Err(refusal)
+            }
         }
-        self.undo.push(before);
-        Ok(location.version)
     }
 
     /// Hands over the text at an entry, from the cache or, checked, from disk.
@@ -280,7 +366,7 @@ impl<F: Files> Store<F> {
             None => self.reader.read(&self.files, address, location)?,
         };
         let slot = self.cache.insert(location.version, &value);
-        self.index.set(address, Some(Entry { location, slot }));
+        self.index.set_slot(address, slot);
         take(&value);
         Ok(())
     }
@@ -304,20 +390,29 @@ impl<F: Files> Store<F> {
     }
 
     fn roll_back(&mut self) {
-        // The batch's lines say what was changed, one line a change.
-        let changes: Vec<_> = lines(self.writer.changes_and_copies()).collect();
-        for (line, before) in changes.iter().zip(self.undo.drain(..)).rev() {
-            let after = match Line::read(line).and_then(Line::change) {
-                Ok(Read::Put(key, _) | Read::Delete(key)) => {
-                    self.index.set(Address::Key(&key), before)
+        // The batch's lines say what was changed.
+        let lines: Vec<_> = lines(self.writer.changes_and_copies())
+            .map(|line| Line::read(line).and_then(Line::changes))
+            .collect();
+        let changes = lines.iter().flat_map(|changes| match changes {
+            Ok(changes) => changes.as_slice(),
+            Err(reason) => unreachable!("a line that was just written: {reason}"),
+        });
+        let undo: Vec<_> = changes.zip(self.undo.drain(..)).collect();
+        for (change, before) in undo.into_iter().rev() {
+            let after = match change {
+                Read::Put(key, _, _) | Read::Delete(key) | Read::Expire(key) => {
+                    self.index.set(Address::Key(key), before)
                 }
-                Ok(Read::Content(hash, _)) => self.index.set(Address::Content(&hash), before),
-                Ok(Read::Lost) => None,
-                Err(reason) => unreachable!("a line that was just written: {reason}"),
+                Read::Content(hash, _) => self.index.set(Address::Content(hash), before),
+                Read::Lost => Held::default(),
             };
-            if let Some(entry) = after {
+            if let Some(entry) = after.entry {
                 self.cache.remove(entry.slot, entry.location.version);
             }
+        }
+        if let Some((segment, offset)) = self.writer.batch_place() {
+            self.index.forget_from(segment, offset);
         }
         self.writer.clear();
         self.upkeep.roll_back();
@@ -350,6 +445,13 @@ fn not_stored(error: &FileError) -> Refusal {
         format!(
             "nothing was stored: {error}; reads still work, and so will writes once the disk takes them"
         ),
+    )
+}
+
+fn versions_used_up() -> Refusal {
+    Refusal::new(
+        Code::Storage,
+        "the store has used up its versions, of which there are 2^53 - 1",
     )
 }
 

@@ -256,7 +256,7 @@ fn a_line_with_a_member_of_a_later_release_stops_the_opening() {
         16,
     )
     .unwrap();
-    let rest = r#""t":1,"v":5,"expires":7,"put":{"e":3}}"#;
+    let rest = r#""t":1,"v":5,"sealed":7,"put":{"e":3}}"#;
     let mut hasher = crc32fast::Hasher::new_with_initial(before);
     hasher.update(rest.as_bytes());
     let line = format!("{{\"c\":\"{:08x}\",{rest}\n", hasher.finalize());

@@ -162,7 +162,7 @@ fn what_was_lost_is_told_and_set_aside() {
     let damage = &report.damage[0];
     assert_eq!((damage.file.as_str(), damage.line), (name, 4));
     assert_eq!(
-        (damage.key.as_deref(), damage.version),
+        (damage.keys.first().map(String::as_str), damage.version),
         (Some("k2"), Some(3))
     );
     // It was overwritten later: the key has lost nothing but history.

@@ -22,12 +22,14 @@ pub enum Code {
     Forbidden,
     /// Who asks has not shown the token.
     Unauthenticated,
+    /// The history that was asked for is gone.
+    Compacted,
     /// The store could not answer; whether the event took effect is unknown.
     Unavailable,
 }
 
 /// A row of the table: wire name, HTTP status, exit code of the CLI.
-const TABLE: [(Code, &str, u16, u8); 10] = [
+const TABLE: [(Code, &str, u16, u8); 11] = [
     (Code::InvalidJson, "invalid_json", 400, 10),
     (Code::InvalidEvent, "invalid_event", 422, 11),
     (Code::NotFound, "not_found", 404, 12),
@@ -37,6 +39,7 @@ const TABLE: [(Code, &str, u16, u8); 10] = [
     (Code::Storage, "storage", 507, 16),
     (Code::Forbidden, "forbidden", 403, 18),
     (Code::Unauthenticated, "unauthenticated", 401, 19),
+    (Code::Compacted, "compacted", 410, 20),
     (Code::Unavailable, "unavailable", 503, 17),
 ];
 

@@ -3,13 +3,20 @@
 
 use crate::json::compact;
 use crate::limits::{
-    CONTENT_BYTES_MAX, EVENT_BYTES_MAX, ID_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX,
+    DELETE_PREFIX_KEYS, DELETE_PREFIX_KEYS_MAX, EVENT_BYTES_MAX, ID_BYTES_MAX, PAGE_ROWS,
+    PAGE_ROWS_MAX,
 };
 use crate::{Code, Refusal};
-use fields::{Fields, required};
+use fields::{Field, Fields};
+use kinds::Kind;
 use std::borrow::Cow;
+use values::{invalid, required, too_large};
+pub use write::{Patch, Write};
 
 mod fields;
+mod kinds;
+mod values;
+mod write;
 
 /// An event, as far as it could be read.
 #[derive(Debug)]
@@ -23,33 +30,94 @@ pub struct Event<'a> {
 /// What an event asks for. Values and content are compact JSON text.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Operation<'a> {
-    /// Store `value` under `key`.
-    Put {
-        /// The key.
-        key: Cow<'a, str>,
-        /// The value's text.
-        value: Cow<'a, str>,
-    },
+    /// Change one thing.
+    Write(Write<'a>),
     /// Read the value under `key`.
     Get {
         /// The key.
         key: Cow<'a, str>,
+        /// The version that the client has already.
+        if_none_match: Option<u64>,
     },
-    /// Remove `key`.
-    Delete {
+    /// Say whether there is a value under `key`.
+    Exists {
         /// The key.
         key: Cow<'a, str>,
-    },
-    /// Store `content` under the SHA-1 of its canonical form.
-    StoreContent {
-        /// The content's text, not yet canonical.
-        content: Cow<'a, str>,
     },
     /// Read the content with `hash`.
     GetContent {
         /// The SHA-1.
         hash: [u8; 20],
     },
+    /// Read several values, as of one moment.
+    GetMany {
+        /// Their keys.
+        keys: Vec<Cow<'a, str>>,
+    },
+    /// Change several things, all or none.
+    Batch {
+        /// What to change, in order.
+        writes: Vec<Write<'a>>,
+        /// How it is answered.
+        kind: BatchKind,
+    },
+    /// List keys in order.
+    List(List<'a>),
+    /// Delete the first keys that begin with `prefix`.
+    DeletePrefix {
+        /// How the keys begin.
+        prefix: Cow<'a, str>,
+        /// How many keys at most.
+        limit: u64,
+    },
+    /// Tell the changes behind a version.
+    Changes {
+        /// The version.
+        since: u64,
+        /// How the keys begin.
+        prefix: Cow<'a, str>,
+        /// How many changes at most, but for those of the last version.
+        limit: u64,
+    },
+    /// Hand over the next page of a backup.
+    Backup {
+        /// The version behind which changes are wanted; 0 for everything.
+        since: u64,
+        /// Where the page before has ended.
+        cursor: Option<Cow<'a, str>>,
+    },
+    /// Tell how the store stands.
+    Stats,
+}
+
+/// Which event a batch came as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchKind {
+    /// `batch`.
+    Batch,
+    /// `put_many`.
+    PutMany,
+    /// `delete_many`.
+    DeleteMany,
+}
+
+/// Which keys a `list` lists.
+#[derive(Debug, PartialEq, Eq)]
+pub struct List<'a> {
+    /// How the keys begin.
+    pub prefix: Cow<'a, str>,
+    /// The first key, if it is there.
+    pub start: Option<Cow<'a, str>>,
+    /// The key that is no longer listed, nor those behind it.
+    pub end: Option<Cow<'a, str>>,
+    /// Whether the last comes first.
+    pub reverse: bool,
+    /// How many keys at most.
+    pub limit: u64,
+    /// Whether values are told, too.
+    pub values: bool,
+    /// Where the page before has ended.
+    pub cursor: Option<Cow<'a, str>>,
 }
 
 /// Reads one line, without its line feed.
@@ -88,7 +156,7 @@ pub fn id_of(line: &[u8]) -> Option<&str> {
 }
 
 fn id<'a>(fields: &Fields<'a>) -> Result<Option<&'a str>, Refusal> {
-    let Some(id) = fields.id else {
+    let Some(id) = fields.get(Field::Id) else {
         return Ok(None);
     };
     if id.len() > ID_BYTES_MAX {
@@ -101,57 +169,106 @@ fn id<'a>(fields: &Fields<'a>) -> Result<Option<&'a str>, Refusal> {
 
 fn operation<'a>(fields: &Fields<'a>) -> Result<Operation<'a>, Refusal> {
     let kind = fields.kind()?;
-    fields.allow_only(kind)?;
-    match kind {
-        "put" => Ok(Operation::Put {
-            key: key(fields, kind)?,
-            value: text(
-                "`value`",
-                required(kind, "value", fields.value)?,
-                VALUE_BYTES_MAX,
-            )?,
-        }),
+    if let Some(write) = write::read(kind, fields)? {
+        return Ok(Operation::Write(write));
+    }
+    match kind.name {
         "get" => Ok(Operation::Get {
-            key: key(fields, kind)?,
+            key: key(kind, fields)?,
+            if_none_match: values::number(fields, Field::IfNoneMatch)?,
         }),
-        "delete" => Ok(Operation::Delete {
-            key: key(fields, kind)?,
+        "exists" => Ok(Operation::Exists {
+            key: key(kind, fields)?,
         }),
-        "store_content" => {
-            let content = required(kind, "content", fields.content)?;
-            Ok(Operation::StoreContent {
-                content: text("`content`", content, CONTENT_BYTES_MAX)?,
-            })
+        "get_content" => Ok(Operation::GetContent {
+            hash: hash(required(kind, fields, Field::Hash)?)?,
+        }),
+        "get_many" => Ok(Operation::GetMany {
+            keys: values::keys(Field::Keys, required(kind, fields, Field::Keys)?)?,
+        }),
+        "batch" | "put_many" | "delete_many" => batch(kind, fields),
+        "list" => list(fields).map(Operation::List),
+        "delete_prefix" => Ok(Operation::DeletePrefix {
+            prefix: values::key("prefix", required(kind, fields, Field::Prefix)?)?,
+            limit: values::positive(fields, Field::Limit, DELETE_PREFIX_KEYS_MAX)?
+                .unwrap_or(DELETE_PREFIX_KEYS),
+        }),
+        "changes" => Ok(Operation::Changes {
+            since: values::number(fields, Field::Since)?.unwrap_or(0),
+            prefix: optional_key(fields, Field::Prefix)?.unwrap_or_default(),
+            limit: limit(fields)?,
+        }),
+        "backup" => Ok(Operation::Backup {
+            since: values::number(fields, Field::Since)?.unwrap_or(0),
+            cursor: cursor(fields)?,
+        }),
+        _ => Ok(Operation::Stats),
+    }
+}
+
+fn batch<'a>(kind: &Kind, fields: &Fields<'a>) -> Result<Operation<'a>, Refusal> {
+    let (kind, writes) = match kind.name {
+        "batch" => {
+            let raw = required(kind, fields, Field::Operations)?;
+            (
+                BatchKind::Batch,
+                write::operations(&values::elements(Field::Operations, raw)?)?,
+            )
         }
-        _ => Ok(Operation::GetContent {
-            hash: hash(required(kind, "hash", fields.hash)?)?,
-        }),
-    }
+        "put_many" => {
+            let raw = required(kind, fields, Field::Entries)?;
+            let entries = values::members(Field::Entries, raw)?;
+            let ttl_ms = write::ttl_ms(fields)?;
+            (BatchKind::PutMany, write::puts(entries, ttl_ms)?)
+        }
+        _ => {
+            let keys = values::keys(Field::Keys, required(kind, fields, Field::Keys)?)?;
+            let delete = |key| Write::Delete {
+                key,
+                if_version: None,
+            };
+            (
+                BatchKind::DeleteMany,
+                keys.into_iter().map(delete).collect(),
+            )
+        }
+    };
+    Ok(Operation::Batch { writes, kind })
 }
 
-fn key<'a>(fields: &Fields<'a>, kind: &str) -> Result<Cow<'a, str>, Refusal> {
-    let key = fields::string("key", required(kind, "key", fields.key)?)?;
-    if key.len() > KEY_BYTES_MAX {
-        return Err(too_large("`key`", key.len(), KEY_BYTES_MAX));
-    }
-    Ok(key)
+fn list<'a>(fields: &Fields<'a>) -> Result<List<'a>, Refusal> {
+    Ok(List {
+        prefix: optional_key(fields, Field::Prefix)?.unwrap_or_default(),
+        start: optional_key(fields, Field::Start)?,
+        end: optional_key(fields, Field::End)?,
+        reverse: values::boolean(fields, Field::Reverse)?,
+        limit: limit(fields)?,
+        values: values::boolean(fields, Field::Values)?,
+        cursor: cursor(fields)?,
+    })
 }
 
-fn text<'a>(what: &str, raw: &'a str, bytes_max: usize) -> Result<Cow<'a, str>, Refusal> {
-    let compacted = compact(what, raw)?;
-    if compacted.len() > bytes_max {
-        return Err(too_large(what, compacted.len(), bytes_max));
-    }
-    Ok(compacted)
+fn limit(fields: &Fields<'_>) -> Result<u64, Refusal> {
+    Ok(values::positive(fields, Field::Limit, PAGE_ROWS_MAX)?.unwrap_or(PAGE_ROWS))
+}
+
+fn cursor<'a>(fields: &Fields<'a>) -> Result<Option<Cow<'a, str>>, Refusal> {
+    let raw = fields.get(Field::Cursor);
+    raw.map(|raw| values::string("cursor", raw)).transpose()
+}
+
+fn key<'a>(kind: &Kind, fields: &Fields<'a>) -> Result<Cow<'a, str>, Refusal> {
+    values::key("key", required(kind, fields, Field::Key)?)
+}
+
+fn optional_key<'a>(fields: &Fields<'a>, field: Field) -> Result<Option<Cow<'a, str>>, Refusal> {
+    let raw = fields.get(field);
+    raw.map(|raw| values::key(field.name(), raw)).transpose()
 }
 
 fn hash(raw: &str) -> Result<[u8; 20], Refusal> {
-    parse_hash(&fields::string("hash", raw)?).ok_or_else(|| {
-        Refusal::new(
-            Code::InvalidEvent,
-            "`hash` must be the 40 hexadecimal digits of a SHA-1",
-        )
-    })
+    parse_hash(&values::string("hash", raw)?)
+        .ok_or_else(|| invalid("`hash` must be the 40 hexadecimal digits of a SHA-1".to_owned()))
 }
 
 /// Reads the 40 hexadecimal digits of a SHA-1.
@@ -186,13 +303,6 @@ pub fn format_hash(hash: &[u8; 20]) -> String {
         })
         .map(char::from)
         .collect()
-}
-
-fn too_large(what: &str, bytes: usize, bytes_max: usize) -> Refusal {
-    Refusal::new(
-        Code::TooLarge,
-        format!("{what} has {bytes} bytes; at most {bytes_max} are allowed"),
-    )
 }
 
 #[cfg(test)]

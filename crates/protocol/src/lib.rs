@@ -9,7 +9,7 @@ pub mod limits;
 pub mod reply;
 
 pub use code::Code;
-pub use event::{Event, Operation};
+pub use event::{Event, Operation, Write};
 
 use std::fmt;
 
@@ -20,6 +20,19 @@ pub struct Refusal {
     pub code: Code,
     /// What happened, where, and what to do.
     pub message: String,
+    /// What a program may want to know beside the code.
+    pub details: Details,
+}
+
+/// What some refusals tell beside code and message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// Which operation of a batch was refused, from 0.
+    pub operation: Option<usize>,
+    /// The current version of the key, 0 where there is none.
+    pub version: Option<u64>,
+    /// The version from which on the history is there.
+    pub oldest: Option<u64>,
 }
 
 impl Refusal {
@@ -28,6 +41,7 @@ impl Refusal {
         Self {
             code,
             message: message.into(),
+            details: Details::default(),
         }
     }
 }

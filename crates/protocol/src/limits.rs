@@ -24,6 +24,39 @@ pub const TOKEN_BYTES_MAX: usize = 1024;
 /// The longest line that a client may authenticate itself with.
 pub const AUTHENTICATION_BYTES_MAX: usize = 4096;
 
+/// The most operations in a `batch`, keys in a `get_many` and so on.
+pub const OPERATIONS_MAX: usize = 10_000;
+
+/// The most keys on a page of `list`, and changes on one of `changes`.
+pub const PAGE_ROWS_MAX: u64 = 1000;
+
+/// How many there are where the event does not say.
+pub const PAGE_ROWS: u64 = 100;
+
+/// A page takes no further row once it holds this many bytes.
+pub const PAGE_BYTES: usize = 1024 * 1024;
+
+/// The most keys that one `delete_prefix` deletes.
+pub const DELETE_PREFIX_KEYS_MAX: u64 = 10_000;
+
+/// How many they are where the event does not say.
+pub const DELETE_PREFIX_KEYS: u64 = 1000;
+
+/// The longest reply to a `get_many`.
+pub const GET_MANY_BYTES_MAX: usize = EVENT_BYTES_MAX;
+
+/// The longest value that can be patched, and the longest patch: both are built
+/// as trees, which take many times the bytes of their text.
+pub const PATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// A patch of many operations on a long value is refused where the product of
+/// the two, operations and bytes, is more.
+pub const PATCH_WORK_MAX: usize = 1 << 28;
+
+/// The largest number that an event may carry, and the latest time: larger ones
+/// lose digits in a double.
+pub const NUMBER_MAX: u64 = (1 << 53) - 1;
+
 /// The most events that cross to the actor at once.
 pub const BATCH_EVENTS_MAX: usize = 4096;
 

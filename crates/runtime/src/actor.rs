@@ -59,6 +59,9 @@ pub struct Handled {
     pub answered: usize,
     /// What the batch changed, a line each.
     pub changes: Vec<u8>,
+    /// When the actor wants a batch, though it be empty, in milliseconds since
+    /// the Unix epoch.
+    pub wake_at_ms: Option<u64>,
 }
 
 impl Actor {

@@ -29,7 +29,7 @@ fn damage_is_told_and_set_aside_and_the_rest_is_kept() {
     let verified = run(&["verify", "--data", &data]);
     assert_eq!(verified.status.code(), Some(15));
     let report: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
-    assert_eq!(report["damage"][0]["key"], "k77");
+    assert_eq!(report["damage"][0]["keys"][0], "k77");
     assert_eq!(report["damage"][0]["line"], 79);
 
     // Nobody agrees; nothing changes.

@@ -77,6 +77,8 @@ pub struct Writing<T> {
 enum Next {
     Keys(Option<Box<str>>),
     Contents(Option<[u8; 20]>),
+    Expiries(Option<Box<str>>),
+    Shared(Option<(u32, u32)>),
     End,
 }
 
@@ -179,42 +181,67 @@ impl<T: File> Writing<T> {
     }
 
     fn line_of_entries(&mut self, index: &Index, bytes: usize) {
-        let mut entries = Vec::with_capacity(bytes + 256);
-        let next = match &self.next {
+        let mut rows = Vec::with_capacity(bytes + 256);
+        let (name, next): (&[u8], _) = match &self.next {
             Next::Keys(last) => {
                 let mut last_key = None;
                 for (key, entry) in index.keys_behind(last.as_deref()) {
-                    write_entry(&mut entries, key, entry.location);
+                    write_entry(&mut rows, key, entry.location);
                     self.keys += 1;
                     last_key = Some(key);
-                    if entries.len() >= bytes {
+                    if rows.len() >= bytes {
                         break;
                     }
                 }
-                last_key.map_or(Next::Contents(None), |key| Next::Keys(Some(key.into())))
+                let next = last_key.map(|key| Next::Keys(Some(key.into())));
+                (b"keys", next.unwrap_or(Next::Contents(None)))
             }
             Next::Contents(last) => {
                 let mut last_hash = None;
                 for (hash, entry) in index.contents_behind(last.as_ref()) {
-                    write_entry(&mut entries, &format_hash(hash), entry.location);
+                    write_entry(&mut rows, &format_hash(hash), entry.location);
                     self.contents += 1;
                     last_hash = Some(*hash);
-                    if entries.len() >= bytes {
+                    if rows.len() >= bytes {
                         break;
                     }
                 }
-                last_hash.map_or(Next::End, |hash| Next::Contents(Some(hash)))
+                let next = last_hash.map(|hash| Next::Contents(Some(hash)));
+                (b"contents", next.unwrap_or(Next::Expiries(None)))
             }
-            Next::End => Next::End,
+            Next::Expiries(last) => {
+                let mut last_key = None;
+                for (key, expires_ms) in index.expiries_behind(last.as_deref()) {
+                    write_row(&mut rows, Some(key), &[expires_ms]);
+                    last_key = Some(key);
+                    if rows.len() >= bytes {
+                        break;
+                    }
+                }
+                let next = last_key.map(|key| Next::Expiries(Some(key.into())));
+                (b"expiries", next.unwrap_or(Next::Shared(None)))
+            }
+            Next::Shared(last) => {
+                let mut last_place = None;
+                for (segment, offset, share) in index.shared_behind(*last) {
+                    let numbers = [segment, offset, share].map(u64::from);
+                    write_row(&mut rows, None, &numbers);
+                    last_place = Some((segment, offset));
+                    if rows.len() >= bytes {
+                        break;
+                    }
+                }
+                let next = last_place.map(|place| Next::Shared(Some(place)));
+                (b"shared", next.unwrap_or(Next::End))
+            }
+            Next::End => (b"", Next::End),
         };
-        if !entries.is_empty() {
-            let name: &[u8] = match next {
-                Next::Keys(_) => b"\"keys\":[",
-                Next::Contents(_) | Next::End => b"\"contents\":[",
-            };
+        if !rows.is_empty() {
             self.line(|line| {
+                line.push(b'"');
                 line.extend_from_slice(name);
-                line.extend_from_slice(&entries);
+                line.extend_from_slice(b"\":[");
+                line.extend_from_slice(&rows);
                 line.push(b']');
             });
         }
@@ -223,21 +250,33 @@ impl<T: File> Writing<T> {
 }
 
 /// Appends `["key",version,segment,offset,length,"checksum"]`.
-fn write_entry(entries: &mut Vec<u8>, name: &str, location: Location) {
-    entries.extend_from_slice(if entries.is_empty() { b"[" } else { b",[" });
-    write_string(entries, name);
-    for number in [
+fn write_entry(rows: &mut Vec<u8>, name: &str, location: Location) {
+    let numbers = [
         location.version,
         u64::from(location.segment),
         u64::from(location.offset),
         u64::from(location.length),
-    ] {
-        entries.push(b',');
-        write_number(entries, number);
+    ];
+    write_row(rows, Some(name), &numbers);
+    rows.truncate(rows.len() - 1);
+    rows.extend_from_slice(b",\"");
+    rows.extend_from_slice(&hexadecimal(location.checksum_before));
+    rows.extend_from_slice(b"\"]");
+}
+
+/// Appends `["key",number,…]`, or without a key.
+fn write_row(rows: &mut Vec<u8>, key: Option<&str>, numbers: &[u64]) {
+    rows.extend_from_slice(if rows.is_empty() { b"[" } else { b",[" });
+    if let Some(key) = key {
+        write_string(rows, key);
     }
-    entries.extend_from_slice(b",\"");
-    entries.extend_from_slice(&hexadecimal(location.checksum_before));
-    entries.extend_from_slice(b"\"]");
+    for (position, number) in numbers.iter().enumerate() {
+        if position > 0 || key.is_some() {
+            rows.push(b',');
+        }
+        write_number(rows, *number);
+    }
+    rows.push(b']');
 }
 
 /// A line of a checkpoint.
@@ -253,6 +292,10 @@ struct Line<'a> {
     keys: Vec<Row<'a>>,
     #[serde(borrow, default)]
     contents: Vec<Row<'a>>,
+    #[serde(borrow, default)]
+    expiries: Vec<(Text<'a>, u64)>,
+    #[serde(default)]
+    shared: Vec<(u32, u32, u32)>,
     end: Option<Extent>,
     counts: Option<(u64, u64)>,
 }
@@ -288,6 +331,8 @@ pub(super) fn read<F: Files>(files: &F, name: &str) -> Option<Checkpoint> {
     let mut start = None;
     let mut keys = Vec::new();
     let mut contents = Vec::new();
+    let mut expiries = Vec::new();
+    let mut shared = Vec::new();
     while let Some(raw) = lines.next_line().ok()? {
         checksum = record::check(raw.bytes, checksum).ok()?;
         let line: Line<'_> = serde_json::from_slice(raw.bytes).ok()?;
@@ -300,11 +345,14 @@ pub(super) fn read<F: Files>(files: &F, name: &str) -> Option<Checkpoint> {
         for row in &line.contents {
             contents.push((parse_hash(&row.0.0)?, row.entry()?));
         }
+        let times = line.expiries.into_iter();
+        expiries.extend(times.map(|(key, expires_ms)| (key.0.as_ref().into(), expires_ms)));
+        shared.extend(line.shared);
         if let Some(end) = line.end {
             let (at, version) = start?;
             let whole = line.counts == Some((keys.len() as u64, contents.len() as u64));
             return whole.then(|| Checkpoint {
-                index: Index::from_sorted(keys, contents),
+                index: Index::from_sorted(keys, contents, expiries, shared),
                 at,
                 version,
                 end,

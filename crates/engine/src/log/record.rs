@@ -1,12 +1,9 @@
-//! A line of the log: written into a batch, read back and checked.
+//! A line of the log, written into a batch; and its checksum.
 
 use crate::log::segment::Extent;
-use kv_protocol::json::{Text, write_number, write_string};
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use kv_protocol::event::format_hash;
+use kv_protocol::json::{write_number, write_string};
 use std::borrow::Cow;
-use std::fmt;
 
 /// The format that this release writes, and the only one it reads.
 pub const FORMAT: u64 = 1;
@@ -14,40 +11,47 @@ pub const FORMAT: u64 = 1;
 /// `{"c":"00000000",`: what stands before the checked rest of a line.
 pub const PREFIX_BYTES: usize = 16;
 
-/// What a line changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A change. A line holds one, or several of which all or none happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change<'a> {
     /// `key` gets `value`, a compact JSON text.
     Put {
         /// The key.
-        key: &'a str,
+        key: Cow<'a, str>,
         /// The value's text.
-        value: &'a str,
+        value: Cow<'a, str>,
+        /// When its time is up, in milliseconds since the Unix epoch.
+        expires_ms: Option<u64>,
     },
     /// `key` loses its value.
     Delete {
         /// The key.
-        key: &'a str,
+        key: Cow<'a, str>,
     },
-    /// Content in its canonical form, under its hash in hexadecimal digits.
+    /// `key` loses its value, because its time is up.
+    Expire {
+        /// The key.
+        key: Cow<'a, str>,
+    },
+    /// Content in its canonical form.
     Content {
-        /// The hash's digits.
-        hash: &'a str,
+        /// Its hash.
+        hash: [u8; 20],
         /// The canonical text.
-        content: &'a str,
+        content: Cow<'a, str>,
     },
 }
 
 /// Appends a line to a batch. `batch` holds the batch from its first line on,
 /// `checksum` is that of the line before, and the new line's is returned.
 /// `copy_of` is the version of the change that the line repeats, if it does.
-pub fn write_change(
+pub fn write_changes(
     batch: &mut Vec<u8>,
     checksum: u32,
     time_ms: u64,
     version: u64,
     copy_of: Option<u64>,
-    change: Change<'_>,
+    changes: &[Change<'_>],
 ) -> u32 {
     let start = begin(batch, time_ms);
     batch.extend_from_slice(b"\"v\":");
@@ -56,15 +60,76 @@ pub fn write_change(
         batch.extend_from_slice(b",\"copy\":");
         write_number(batch, original);
     }
+    batch.push(b',');
+    if let [change] = changes {
+        write_change(batch, change);
+    } else {
+        batch.extend_from_slice(b"\"batch\":[");
+        for (position, change) in changes.iter().enumerate() {
+            batch.extend_from_slice(if position > 0 { b",{" } else { b"{" });
+            write_change(batch, change);
+            batch.push(b'}');
+        }
+        batch.push(b']');
+    }
+    end(batch, start, checksum)
+}
+
+fn write_change(batch: &mut Vec<u8>, change: &Change<'_>) {
     match change {
-        Change::Put { key, value } => write_pair(batch, "put", key, value),
-        Change::Content { hash, content } => write_pair(batch, "content", hash, content),
+        Change::Put {
+            key,
+            value,
+            expires_ms,
+        } => {
+            if let Some(expires_ms) = expires_ms {
+                batch.extend_from_slice(b"\"expires\":");
+                write_number(batch, *expires_ms);
+                batch.push(b',');
+            }
+            write_pair(batch, b"\"put\":{", key, value);
+        }
+        Change::Content { hash, content } => {
+            write_pair(batch, b"\"content\":{", &format_hash(hash), content);
+        }
         Change::Delete { key } => {
-            batch.extend_from_slice(b",\"delete\":");
+            batch.extend_from_slice(b"\"delete\":");
+            write_string(batch, key);
+        }
+        Change::Expire { key } => {
+            batch.extend_from_slice(b"\"expire\":");
             write_string(batch, key);
         }
     }
+}
+
+/// Appends a line of a log once more: its own place and time, the same change.
+pub fn write_again(batch: &mut Vec<u8>, checksum: u32, time_ms: u64, line: &[u8]) -> u32 {
+    let start = begin(batch, time_ms);
+    let rest = line.get(PREFIX_BYTES..).unwrap_or_default();
+    let behind = memchr::memchr(b',', rest).map_or(rest.len(), |comma| comma + 1);
+    batch.extend_from_slice(rest[behind..].trim_ascii_end());
+    batch.pop();
     end(batch, start, checksum)
+}
+
+/// The time of the batch, where a line is its first, and the version after the
+/// line, read without a look at the rest. Nothing where it is not written as
+/// this release writes it.
+#[must_use]
+pub fn time_and_version(line: &[u8]) -> Option<(Option<u64>, u64)> {
+    fn number(text: &[u8]) -> Option<(u64, &[u8])> {
+        let end = text.iter().position(|byte| !byte.is_ascii_digit())?;
+        let (digits, rest) = text.split_at(end);
+        Some((std::str::from_utf8(digits).ok()?.parse().ok()?, rest))
+    }
+    let rest = line.get(PREFIX_BYTES..)?;
+    let (time_ms, rest) = match rest.strip_prefix(b"\"t\":") {
+        Some(rest) => number(rest).map(|(time_ms, rest)| (Some(time_ms), rest))?,
+        None => (None, number(rest.strip_prefix(b"\"b\":")?)?.1),
+    };
+    let (version, _) = number(rest.strip_prefix(b",\"v\":")?)?;
+    Some((time_ms, version))
 }
 
 /// Appends a segment's header, which is a batch's first line.
@@ -92,6 +157,36 @@ pub fn write_header(
     end(batch, start, 0)
 }
 
+/// Writes the first line of a backup of everything, or of the changes since a
+/// version other than 0. `version` is where its changes begin.
+pub fn write_backup_begin(line: &mut Vec<u8>, time_ms: u64, version: u64, since: u64) -> u32 {
+    let start = begin(line, time_ms);
+    line.extend_from_slice(b"\"format\":");
+    write_number(line, FORMAT);
+    line.extend_from_slice(b",\"backup_since\":");
+    write_number(line, since);
+    line.extend_from_slice(b",\"v\":");
+    write_number(line, version);
+    end(line, start, 0)
+}
+
+/// Writes the last line of a backup, which proves that it is whole: the version
+/// that it shows, and how many lines stand before.
+pub fn write_backup_end(
+    line: &mut Vec<u8>,
+    checksum: u32,
+    time_ms: u64,
+    version: u64,
+    lines: u64,
+) -> u32 {
+    let start = begin(line, time_ms);
+    line.extend_from_slice(b"\"v\":");
+    write_number(line, version);
+    line.extend_from_slice(b",\"backup_lines\":");
+    write_number(line, lines);
+    end(line, start, checksum)
+}
+
 fn begin(batch: &mut Vec<u8>, time_ms: u64) -> usize {
     let start = batch.len();
     batch.extend_from_slice(b"{\"c\":\"00000000\",");
@@ -114,10 +209,8 @@ fn end(batch: &mut Vec<u8>, start: usize, checksum: u32) -> u32 {
     checksum
 }
 
-fn write_pair(batch: &mut Vec<u8>, name: &str, member: &str, value: &str) {
-    batch.extend_from_slice(b",\"");
-    batch.extend_from_slice(name.as_bytes());
-    batch.extend_from_slice(b"\":{");
+fn write_pair(batch: &mut Vec<u8>, opening: &[u8], member: &str, value: &str) {
+    batch.extend_from_slice(opening);
     write_string(batch, member);
     batch.push(b':');
     batch.extend_from_slice(value.as_bytes());
@@ -182,110 +275,4 @@ pub(super) fn parse_checksum(digits: &str) -> Option<u32> {
     exact
         .then(|| u32::from_str_radix(digits, 16).ok())
         .flatten()
-}
-
-/// A line, taken apart.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Line<'a> {
-    #[allow(dead_code, reason = "checked before the line is read")]
-    c: &'a str,
-    /// Bytes from the batch's first byte to this line's.
-    #[serde(default)]
-    pub b: u64,
-    /// The batch's time, on its first line.
-    pub t: Option<u64>,
-    /// A header's format.
-    pub format: Option<u64>,
-    /// A header's own segment number.
-    pub segment: Option<u32>,
-    /// The segments that a header seals, oldest first.
-    pub segments: Option<Vec<Extent>>,
-    /// The version after this line.
-    pub v: u64,
-    /// The version of the change that this line repeats.
-    pub copy: Option<u64>,
-    /// How many changes were lost here: a repair has set them aside.
-    pub lost: Option<u64>,
-    #[serde(borrow)]
-    put: Option<Pair<'a>>,
-    #[serde(borrow)]
-    delete: Option<Text<'a>>,
-    #[serde(borrow)]
-    content: Option<Pair<'a>>,
-}
-
-/// A change, as it was read.
-#[derive(Debug)]
-pub enum Read<'a> {
-    /// See [`Change::Put`].
-    Put(Cow<'a, str>, &'a str),
-    /// See [`Change::Delete`].
-    Delete(Cow<'a, str>),
-    /// See [`Change::Content`].
-    Content([u8; 20], &'a str),
-    /// Nothing: changes were lost here.
-    Lost,
-}
-
-impl<'a> Line<'a> {
-    /// Reads a line, whose checksum need not hold.
-    ///
-    /// # Errors
-    /// What can't be read in it, for people.
-    pub fn read(line: &'a [u8]) -> Result<Self, String> {
-        serde_json::from_slice(line).map_err(|e| format!("the line can't be read: {e}"))
-    }
-
-    /// By how much the line raises the version.
-    #[must_use]
-    pub fn steps(&self) -> u64 {
-        match (self.copy, self.lost) {
-            (Some(_), _) => 0,
-            (None, Some(lost)) => lost,
-            (None, None) => 1,
-        }
-    }
-
-    /// What the line changes.
-    ///
-    /// # Errors
-    /// Where it is not exactly one change.
-    pub fn change(self) -> Result<Read<'a>, String> {
-        match (self.put, self.delete, self.content, self.lost) {
-            (Some(Pair(key, value)), None, None, None) => Ok(Read::Put(key, value)),
-            (None, Some(Text(key)), None, None) => Ok(Read::Delete(key)),
-            (None, None, Some(Pair(hash, content)), None) => kv_protocol::event::parse_hash(&hash)
-                .map(|hash| Read::Content(hash, content))
-                .ok_or_else(|| "the content's hash is none".to_owned()),
-            (None, None, None, Some(_)) => Ok(Read::Lost),
-            _ => Err("the line has not exactly one operation".to_owned()),
-        }
-    }
-}
-
-/// An object of one member.
-#[derive(Debug)]
-struct Pair<'a>(Cow<'a, str>, &'a str);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Pair<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(PairVisitor)
-    }
-}
-
-struct PairVisitor;
-
-impl<'de> Visitor<'de> for PairVisitor {
-    type Value = Pair<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object of one member")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pair<'de>, A::Error> {
-        let entry: Option<(Text<'de>, &'de RawValue)> = map.next_entry()?;
-        let (Text(name), value) = entry.ok_or_else(|| A::Error::invalid_length(0, &self))?;
-        Ok(Pair(name, value.get()))
-    }
 }

@@ -4,9 +4,9 @@
 use crate::cache::Slot;
 use crate::error::{Damage, OpenError};
 use crate::files::{File, FileErrorKind, Files};
-use crate::index::{Address, Entry, Index, Location};
+use crate::index::{Address, Entry, Held, Index, Location};
 use crate::log::checkpoint::{self, Checkpoint};
-use crate::log::record::Read;
+use crate::log::line::{Changes, Read};
 use crate::log::scan::Scan;
 use crate::log::segment::{Extent, file_name, number_of};
 use serde::Serialize;
@@ -149,7 +149,7 @@ fn replay<F: Files>(
         return Ok(false);
     }
     let mut index = checkpoint.index;
-    let mut apply = |location, change: Read<'_>| apply(&mut index, location, change);
+    let mut apply = |location, changes: Changes<'_>| apply(&mut index, location, &changes);
     let mut replayed_bytes = 0;
     let mut met = from == 0;
     let mut version = None;
@@ -191,17 +191,28 @@ fn replay<F: Files>(
     Ok(met)
 }
 
-fn apply(index: &mut Index, location: Location, change: Read<'_>) {
-    let entry = Some(Entry {
-        location,
-        slot: Slot::NONE,
-    });
-    match change {
-        Read::Put(key, _) => index.set(Address::Key(&key), entry),
-        Read::Delete(key) => index.set(Address::Key(&key), None),
-        Read::Content(hash, _) => index.set(Address::Content(&hash), entry),
-        Read::Lost => None,
+/// Takes the changes of a line into the index.
+pub(super) fn apply(index: &mut Index, location: Location, changes: &Changes<'_>) {
+    let changes = changes.as_slice();
+    let held = |expires_ms| Held {
+        entry: Some(Entry {
+            location,
+            slot: Slot::NONE,
+        }),
+        expires_ms,
     };
+    if changes.len() > 1 {
+        let is_value = |change: &&Read<'_>| matches!(change, Read::Put(..) | Read::Content(..));
+        index.share(location, changes.iter().filter(is_value).count());
+    }
+    for change in changes {
+        match change {
+            Read::Put(key, _, expires_ms) => index.set(Address::Key(key), held(*expires_ms)),
+            Read::Delete(key) | Read::Expire(key) => index.set(Address::Key(key), Held::default()),
+            Read::Content(hash, _) => index.set(Address::Content(hash), held(None)),
+            Read::Lost => Held::default(),
+        };
+    }
 }
 
 /// A header names the version at which the segment before it ends.

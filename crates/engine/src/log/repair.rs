@@ -5,7 +5,8 @@ use crate::error::OpenError;
 use crate::files::{Access, File, FileError, FileErrorKind, Files};
 use crate::index::{Address, Entry};
 use crate::log::checkpoint;
-use crate::log::record::{self, Line, PREFIX_BYTES, checksum_of, hexadecimal};
+use crate::log::line::Line;
+use crate::log::record::{self, PREFIX_BYTES, checksum_of, hexadecimal};
 use crate::log::segment::{Extent, file_name, number_of};
 use crate::log::survey::{Piece, Place, survey};
 use crate::log::verify::{Damaged, Layout, State, layout, verify};
@@ -380,7 +381,7 @@ fn lost_changes<F: Files>(
     };
     let mut lost = BTreeMap::new();
     for damaged in damage.iter().filter(|damaged| !damaged.only_checksum) {
-        if let Some(key) = &damaged.key {
+        for key in &damaged.keys {
             lost.insert(
                 key.clone(),
                 LostChange {

@@ -4,8 +4,9 @@
 use crate::error::{Damage, OpenError};
 use crate::files::{Access, File, Files};
 use crate::index::Location;
+use crate::log::line::{Changes, Line};
 use crate::log::lines::{Lines, RawLine};
-use crate::log::record::{self, FORMAT, Line, Read};
+use crate::log::record::{self, FORMAT};
 use crate::log::recovery::Torn;
 use crate::log::segment::{Extent, file_name};
 
@@ -107,7 +108,7 @@ impl<T: File> Scan<T> {
     /// Reads the lines behind what is read, up to a torn tail or the end.
     pub(super) fn read_changes(
         &mut self,
-        apply: &mut impl FnMut(Location, Read<'_>),
+        apply: &mut impl FnMut(Location, Changes<'_>),
     ) -> Result<(), OpenError> {
         let mut invalid = None;
         let mut place = self.extent();
@@ -122,7 +123,7 @@ impl<T: File> Scan<T> {
             match read_change(&raw, place.checksum, version) {
                 Ok(line) => {
                     let location = location(self.number, line.version, &raw, place.checksum);
-                    apply(location, line.change);
+                    apply(location, line.changes);
                     version = line.version_after;
                     place.checksum = line.checksum;
                     place.bytes = raw.offset + raw.bytes.len() as u64 + 1;
@@ -232,7 +233,7 @@ struct Checked<'a> {
     /// The version of the change, and that of the store after it.
     version: u64,
     version_after: u64,
-    change: Read<'a>,
+    changes: Changes<'a>,
 }
 
 fn read_change<'a>(
@@ -252,7 +253,7 @@ fn read_change<'a>(
         checksum,
         version: line.copy.unwrap_or(version_after),
         version_after,
-        change: line.change()?,
+        changes: line.changes()?,
     })
 }
 

@@ -6,8 +6,9 @@
 //! the damaged one's bytes too.
 
 use crate::files::{File, FileError};
+use crate::log::line::Line;
 use crate::log::lines::Lines;
-use crate::log::record::{self, Line, PREFIX_BYTES, checksum_of, parse_checksum};
+use crate::log::record::{self, PREFIX_BYTES, checksum_of, parse_checksum};
 use memchr::memmem;
 
 /// A piece of a segment, in order.

@@ -1,13 +1,13 @@
 //! Reading everything there is: each line of each segment, the chain, every
 //! content's hash. Goes on behind damage, and changes nothing.
 
-use crate::cache::Slot;
 use crate::content;
 use crate::error::OpenError;
 use crate::files::{Access, File, FileErrorKind, Files};
-use crate::index::{Address, Entry, Index, Location};
+use crate::index::{Index, Location};
 use crate::log::checkpoint;
-use crate::log::record::{Line, Read};
+use crate::log::line::{Line, Read};
+use crate::log::recovery::apply;
 use crate::log::scan::Scan;
 use crate::log::segment::{Extent, file_name, number_of};
 use crate::log::survey::{Piece, Place, survey};
@@ -49,8 +49,8 @@ pub struct Damaged {
     pub bytes: u64,
     /// What is wrong.
     pub reason: String,
-    /// The key that the line seems to be about. Nothing proves it.
-    pub key: Option<String>,
+    /// The keys that the line seems to be about. Nothing proves them.
+    pub keys: Vec<String>,
     /// The version that it seems to have. Nothing proves it.
     pub version: Option<u64>,
     /// Whether the line itself is proven by what follows: nothing is lost.
@@ -251,13 +251,15 @@ impl State {
             return;
         }
         let (version_after, steps, copy) = (line.v, line.steps(), line.copy);
-        let change = match line.change() {
-            Ok(change) => change,
+        let changes = match line.changes() {
+            Ok(changes) => changes,
             Err(reason) => return self.damaged(number, place, bytes, &reason),
         };
-        if let Read::Content(hash, text) = &change
-            && !content::verify(hash, text)
-        {
+        let is_false = |change: &Read<'_>| match change {
+            Read::Content(hash, text) => !content::verify(hash, text),
+            _ => false,
+        };
+        if changes.as_slice().iter().any(is_false) {
             let reason = "the content does not have its hash";
             return self.damaged(number, place, bytes, reason);
         }
@@ -270,22 +272,21 @@ impl State {
             self.damaged(number, place, bytes, &reason);
         }
         self.version = Some(version_after);
-        apply(
-            &mut self.index,
-            number,
-            place,
-            bytes,
-            copy.unwrap_or(version_after),
-            &change,
-        );
+        let version = copy.unwrap_or(version_after);
+        let location = location(number, place, bytes, version);
+        apply(&mut self.index, location, &changes);
     }
 
     fn damaged(&mut self, number: u32, place: Place, bytes: &[u8], reason: &str) {
         let line = Line::read(bytes.trim_ascii_end());
         let version = line.as_ref().ok().map(|line| line.copy.unwrap_or(line.v));
-        let key = line.ok().and_then(|line| match line.change() {
-            Ok(Read::Put(key, _) | Read::Delete(key)) => Some(key.into_owned()),
-            _ => None,
+        let changes = line.and_then(Line::changes);
+        let changes = changes
+            .as_ref()
+            .map_or(&[][..], |changes| changes.as_slice());
+        let keys = changes.iter().filter_map(|change| match change {
+            Read::Put(key, _, _) | Read::Delete(key) | Read::Expire(key) => Some(key.to_string()),
+            Read::Content(..) | Read::Lost => None,
         });
         self.verified.damage.push(Damaged {
             file: file_name(number),
@@ -293,7 +294,7 @@ impl State {
             byte: place.byte,
             bytes: bytes.len() as u64,
             reason: reason.to_owned(),
-            key,
+            keys: keys.collect(),
             version,
             only_checksum: false,
         });
@@ -304,28 +305,12 @@ impl State {
     clippy::cast_possible_truncation,
     reason = "a segment is shorter than 4 GiB: an opening refuses a longer one"
 )]
-fn apply(
-    index: &mut Index,
-    number: u32,
-    place: Place,
-    bytes: &[u8],
-    version: u64,
-    change: &Read<'_>,
-) {
-    let entry = Some(Entry {
-        location: Location {
-            version,
-            segment: number,
-            offset: place.byte as u32,
-            length: bytes.len() as u32,
-            checksum_before: 0,
-        },
-        slot: Slot::NONE,
-    });
-    match change {
-        Read::Put(key, _) => index.set(Address::Key(key), entry),
-        Read::Delete(key) => index.set(Address::Key(key), None),
-        Read::Content(hash, _) => index.set(Address::Content(hash), entry),
-        Read::Lost => None,
-    };
+fn location(number: u32, place: Place, bytes: &[u8], version: u64) -> Location {
+    Location {
+        version,
+        segment: number,
+        offset: place.byte as u32,
+        length: bytes.len() as u32,
+        checksum_before: 0,
+    }
 }

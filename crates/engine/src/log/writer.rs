@@ -157,6 +157,16 @@ impl<F: Files> Writer<F> {
         }
     }
 
+    /// What is durable of every segment, oldest first.
+    pub fn extents(&self) -> impl Iterator<Item = Extent> {
+        let open = self.open.as_ref().map(|open| Extent {
+            number: self.number,
+            bytes: open.bytes,
+            checksum: open.checksum,
+        });
+        self.sealed.iter().copied().chain(open)
+    }
+
     /// Whether this writer has claimed the log.
     #[must_use]
     pub fn is_owner(&self) -> bool {
@@ -179,20 +189,25 @@ impl<F: Files> Writer<F> {
         }
     }
 
-    /// Adds a change to the batch. The caller has made sure that the version
-    /// stays below [`VERSION_MAX`].
-    pub fn append(&mut self, time_ms: u64, change: Change<'_>) -> Location {
-        self.append_line(time_ms, None, change)
+    /// Adds a line of changes to the batch. The caller has made sure that the
+    /// version stays below [`VERSION_MAX`].
+    pub fn append(&mut self, time_ms: u64, changes: &[Change<'_>]) -> Location {
+        self.append_line(time_ms, None, changes)
     }
 
     /// Repeats an older change, which keeps its version, at the end of a batch
     /// that has changes of its own.
-    pub fn append_copy(&mut self, time_ms: u64, version: u64, change: Change<'_>) -> Location {
+    pub fn append_copy(&mut self, time_ms: u64, version: u64, change: &Change<'_>) -> Location {
         self.batch.changes_end.get_or_insert(self.batch.lines.len());
-        self.append_line(time_ms, Some(version), change)
+        self.append_line(time_ms, Some(version), std::slice::from_ref(change))
     }
 
-    fn append_line(&mut self, time_ms: u64, copy_of: Option<u64>, change: Change<'_>) -> Location {
+    fn append_line(
+        &mut self,
+        time_ms: u64,
+        copy_of: Option<u64>,
+        changes: &[Change<'_>],
+    ) -> Location {
         if self.batch.lines.is_empty() {
             self.begin(time_ms);
         }
@@ -200,13 +215,13 @@ impl<F: Files> Writer<F> {
         let start = batch.lines.len();
         let checksum_before = batch.checksum;
         batch.version += u64::from(copy_of.is_none());
-        batch.checksum = record::write_change(
+        batch.checksum = record::write_changes(
             &mut batch.lines,
             checksum_before,
             time_ms,
             batch.version,
             copy_of,
-            change,
+            changes,
         );
         #[allow(
             clippy::cast_possible_truncation,
@@ -231,6 +246,18 @@ impl<F: Files> Writer<F> {
         let start = u64::from(location.offset).checked_sub(batch.offset)?;
         let start = usize::try_from(start).ok()?;
         batch.lines.get(start..start + location.length as usize)
+    }
+
+    /// The segment that the batch goes to, and where in it; nothing where there
+    /// is no batch.
+    #[must_use]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a segment and a batch together stay below 4 GiB"
+    )]
+    pub fn batch_place(&self) -> Option<(u32, u32)> {
+        let batch = &self.batch;
+        (!batch.lines.is_empty()).then_some((batch.number, batch.offset as u32))
     }
 
     /// The lines of the changes that the batch holds.

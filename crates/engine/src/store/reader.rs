@@ -3,7 +3,8 @@
 use crate::content;
 use crate::files::{Access, File, FileError, FileErrorKind, Files};
 use crate::index::{Address, Location};
-use crate::log::record::{Line, Read, check};
+use crate::log::line::{Line, Read};
+use crate::log::record::check;
 use crate::log::segment::file_name;
 use kv_protocol::{Code, Refusal};
 use std::collections::BTreeMap;
@@ -85,17 +86,27 @@ pub(super) fn value(
         return Err(damaged("the file ends within the line"));
     }
     check(line, location.checksum_before).map_err(|reason| damaged(&reason))?;
-    let read = Line::read(line).and_then(Line::change);
-    match (read.map_err(|reason| damaged(&reason))?, address) {
-        (Read::Put(key, value), Address::Key(expected)) if key == expected => Ok(value.to_owned()),
-        (Read::Content(hash, value), Address::Content(expected)) if hash == *expected => {
-            if content::verify(expected, value) {
-                Ok(value.to_owned())
-            } else {
-                Err(damaged("the content does not have its hash"))
+    let changes = Line::read(line)
+        .and_then(Line::changes)
+        .map_err(|reason| damaged(&reason))?;
+    // The last one counts where a batch has several for one address.
+    let found = changes
+        .as_slice()
+        .iter()
+        .rev()
+        .find_map(|change| match (change, address) {
+            (Read::Put(key, value, _), Address::Key(expected)) if key == expected => Some(*value),
+            (Read::Content(hash, value), Address::Content(expected)) if hash == expected => {
+                Some(*value)
             }
+            _ => None,
+        });
+    let value = found.ok_or_else(|| damaged("the line holds something else"))?;
+    match address {
+        Address::Content(expected) if !content::verify(expected, value) => {
+            Err(damaged("the content does not have its hash"))
         }
-        _ => Err(damaged("the line holds something else")),
+        _ => Ok(value.to_owned()),
     }
 }
 

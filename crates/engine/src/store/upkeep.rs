@@ -4,12 +4,13 @@
 use super::{Options, Store};
 use crate::error::Damage;
 use crate::files::{FileError, Files};
-use crate::index::{Address, Entry};
+use crate::index::{Address, Entry, Held};
 use crate::log::checkpoint::Writing;
 use crate::log::compaction::{BATCH_FACTOR, SLICE_BYTES_MIN, Victim, VictimError, is_due};
-use crate::log::record::{Change, Line, Read};
+use crate::log::line::{Line, Read};
+use crate::log::record::Change;
 use crate::log::recovery::Recovered;
-use kv_protocol::event::format_hash;
+use std::borrow::Cow;
 
 /// A checkpoint's slice has at least this part of the bytes from one checkpoint
 /// to the next: 64 KiB of the usual 64 MiB.
@@ -120,7 +121,7 @@ impl<F: Files> Store<F> {
         Victim::open(&self.files, oldest).ok()
     }
 
-    /// Copies a line of a segment if the index still means it. A deletion is
+    /// Copies what the index still means of a line of a segment. A deletion is
     /// never live: nothing older is left for it to hide.
     fn copy_if_live(
         &mut self,
@@ -133,30 +134,46 @@ impl<F: Files> Store<F> {
         if line.format.is_some() {
             return Ok(());
         }
-        let digits;
-        let read = line.change()?;
-        let (address, change) = match &read {
-            Read::Put(key, value) => (Address::Key(key), Change::Put { key, value }),
-            Read::Content(hash, content) => {
-                digits = format_hash(hash);
-                let change = Change::Content {
-                    hash: &digits,
-                    content,
-                };
-                (Address::Content(hash), change)
+        let changes = line.changes()?;
+        // The last change of an address is the one that counts; once it is
+        // copied, the index means the line no longer.
+        for read in changes.as_slice().iter().rev() {
+            let (address, change) = match read {
+                Read::Put(key, value, expires_ms) => {
+                    let change = Change::Put {
+                        key: Cow::Borrowed(key),
+                        value: Cow::Borrowed(value),
+                        expires_ms: *expires_ms,
+                    };
+                    (Address::Key(key), change)
+                }
+                Read::Content(hash, content) => {
+                    let change = Change::Content {
+                        hash: *hash,
+                        content: Cow::Borrowed(content),
+                    };
+                    (Address::Content(hash), change)
+                }
+                Read::Delete(_) | Read::Expire(_) | Read::Lost => continue,
+            };
+            let Some(Entry { location, slot }) = self.index.get(address) else {
+                continue;
+            };
+            if (location.segment, u64::from(location.offset)) != (segment, offset) {
+                continue;
             }
-            Read::Delete(_) | Read::Lost => return Ok(()),
-        };
-        let Some(entry) = self.index.get(address) else {
-            return Ok(());
-        };
-        let Entry { location, slot } = entry;
-        if (location.segment, u64::from(location.offset)) != (segment, offset) {
-            return Ok(());
+            let expires_ms = match change {
+                Change::Put { expires_ms, .. } => expires_ms,
+                _ => None,
+            };
+            let location = self.writer.append_copy(time_ms, location.version, &change);
+            let held = Held {
+                entry: Some(Entry { location, slot }),
+                expires_ms,
+            };
+            let before = self.index.set(address, held);
+            self.undo.push(before);
         }
-        let location = self.writer.append_copy(time_ms, location.version, change);
-        let before = self.index.set(address, Some(Entry { location, slot }));
-        self.undo.push(before);
         Ok(())
     }
 
@@ -170,6 +187,7 @@ impl<F: Files> Store<F> {
         if let Some(victim) = self.upkeep.victim.take_if(|victim| victim.is_read()) {
             self.writer.retire_oldest();
             self.reader.forget(victim.number());
+            self.index.forget_before(victim.number() + 1);
         }
         self.upkeep.log_bytes_since += batch_bytes as u64;
         self.upkeep.log_bytes_since_begun += batch_bytes as u64;

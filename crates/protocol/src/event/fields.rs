@@ -2,6 +2,7 @@
 //! collected, not thrown: a faulty event still gets its `id` echoed, and text
 //! that is no JSON is told apart from JSON that is no event.
 
+use super::kinds::{KINDS, Kind};
 use crate::json::Text;
 use crate::{Code, Refusal};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -10,25 +11,79 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// Which events there are, and the fields of each beside `type` and `id`.
-const KINDS: [(&str, &[&str]); 5] = [
-    ("put", &["key", "value"]),
-    ("get", &["key"]),
-    ("delete", &["key"]),
-    ("store_content", &["content"]),
-    ("get_content", &["hash"]),
+/// A field that some event takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is called as it is on the wire")]
+pub(super) enum Field {
+    Type,
+    Key,
+    Value,
+    Id,
+    Content,
+    Hash,
+    IfVersion,
+    TtlMs,
+    IfNoneMatch,
+    By,
+    Merge,
+    Patch,
+    Operations,
+    Keys,
+    Entries,
+    Prefix,
+    Start,
+    End,
+    Reverse,
+    Limit,
+    Values,
+    Cursor,
+    Since,
+}
+
+/// The fields' names, in the order of [`Field`]: the usual ones come first.
+const NAMES: [(Field, &str); 23] = [
+    (Field::Type, "type"),
+    (Field::Key, "key"),
+    (Field::Value, "value"),
+    (Field::Id, "id"),
+    (Field::Content, "content"),
+    (Field::Hash, "hash"),
+    (Field::IfVersion, "if_version"),
+    (Field::TtlMs, "ttl_ms"),
+    (Field::IfNoneMatch, "if_none_match"),
+    (Field::By, "by"),
+    (Field::Merge, "merge"),
+    (Field::Patch, "patch"),
+    (Field::Operations, "operations"),
+    (Field::Keys, "keys"),
+    (Field::Entries, "entries"),
+    (Field::Prefix, "prefix"),
+    (Field::Start, "start"),
+    (Field::End, "end"),
+    (Field::Reverse, "reverse"),
+    (Field::Limit, "limit"),
+    (Field::Values, "values"),
+    (Field::Cursor, "cursor"),
+    (Field::Since, "since"),
 ];
 
+impl Field {
+    fn from_name(name: &str) -> Option<Self> {
+        NAMES.iter().find(|row| row.1 == name).map(|row| row.0)
+    }
+
+    /// What it is called.
+    pub(super) fn name(self) -> &'static str {
+        NAMES[self as usize].1
+    }
+}
+
+/// An event's fields.
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a> {
-    kind: Option<&'a str>,
-    pub(super) id: Option<&'a str>,
-    pub(super) key: Option<&'a str>,
-    pub(super) value: Option<&'a str>,
-    pub(super) content: Option<&'a str>,
-    pub(super) hash: Option<&'a str>,
+    raw: [Option<&'a str>; NAMES.len()],
     unknown: Option<String>,
-    doubled: Option<String>,
+    doubled: Option<Field>,
 }
 
 /// Reads the members of the event in `line`.
@@ -44,108 +99,66 @@ pub(super) fn read(line: &str) -> Result<Fields<'_>, Refusal> {
     })
 }
 
-/// A field that an event of this kind must have.
-pub(super) fn required<'a>(
-    kind: &str,
-    name: &str,
-    raw: Option<&'a str>,
-) -> Result<&'a str, Refusal> {
-    raw.ok_or_else(|| {
-        Refusal::new(
-            Code::InvalidEvent,
-            format!("field `{name}` is missing; `{kind}` needs it"),
-        )
-    })
-}
-
-/// Reads a JSON string that is known to be valid JSON text.
-pub(super) fn string<'a>(name: &str, raw: &'a str) -> Result<Cow<'a, str>, Refusal> {
-    if !raw.starts_with('"') {
-        return Err(Refusal::new(
-            Code::InvalidEvent,
-            format!("`{name}` must be a string"),
-        ));
-    }
-    let inner = &raw[1..raw.len() - 1];
-    if !inner.contains('\\') {
-        return Ok(Cow::Borrowed(inner));
-    }
-    // The grammar is known to hold: only an unpaired surrogate can fail.
-    serde_json::from_str::<String>(raw)
-        .map(Cow::Owned)
-        .map_err(|_| {
-            Refusal::new(
-                Code::InvalidJson,
-                format!("`{name}` has an unpaired surrogate escape: write the character itself, or both halves of its pair"),
-            )
-        })
-}
-
 impl<'a> Fields<'a> {
-    /// The event's type, one of those known.
-    pub(super) fn kind(&self) -> Result<&'static str, Refusal> {
+    /// The text of a field that the event may have.
+    pub(super) fn get(&self, field: Field) -> Option<&'a str> {
+        self.raw[field as usize]
+    }
+
+    /// The event's kind, and that it has no field that this kind does not take.
+    pub(super) fn kind(&self) -> Result<&'static Kind, Refusal> {
         let invalid = |message: String| Err(Refusal::new(Code::InvalidEvent, message));
-        if let Some(name) = &self.doubled {
-            return invalid(format!("field `{name}` is there twice; send it once"));
+        if let Some(field) = self.doubled {
+            return invalid(format!(
+                "field `{}` is there twice; send it once",
+                field.name()
+            ));
         }
-        let Some(raw) = self.kind else {
+        let Some(raw) = self.get(Field::Type) else {
             return invalid(format!("field `type` is missing; it is one of {}", kinds()));
         };
-        let kind = string("type", raw)?;
-        match KINDS.iter().find(|known| known.0 == kind) {
-            Some(known) => Ok(known.0),
-            None => invalid(format!(
+        let name = super::values::string("type", raw)?;
+        let Some(kind) = KINDS.iter().find(|kind| kind.name == name) else {
+            return invalid(format!(
                 "unknown type `{}`; it is one of {}",
-                shown(&kind),
+                shown(&name),
                 kinds()
-            )),
-        }
+            ));
+        };
+        self.allow_only(kind)?;
+        Ok(kind)
     }
 
-    /// Refuses every field that an event of this kind does not take.
-    pub(super) fn allow_only(&self, kind: &str) -> Result<(), Refusal> {
-        let allowed = KINDS
-            .iter()
-            .find(|known| known.0 == kind)
-            .map_or(&[][..], |known| known.1);
-        let present = [
-            ("key", self.key),
-            ("value", self.value),
-            ("content", self.content),
-            ("hash", self.hash),
-        ];
-        let foreign = present
-            .iter()
-            .find(|(name, raw)| raw.is_some() && !allowed.contains(name))
-            .map(|(name, _)| *name);
+    fn allow_only(&self, kind: &Kind) -> Result<(), Refusal> {
+        let taken =
+            |field: Field| matches!(field, Field::Type | Field::Id) || kind.fields.contains(&field);
+        let mut present = NAMES.iter().filter(|row| self.get(row.0).is_some());
+        let foreign = present.find(|row| !taken(row.0)).map(|row| row.1);
         match self.unknown.as_deref().or(foreign) {
             None => Ok(()),
-            Some(name) => Err(Refusal::new(
-                Code::InvalidEvent,
-                format!(
-                    "`{kind}` takes no field `{}`; it takes `type`, `id` and `{}`",
-                    shown(name),
-                    allowed.join("`, `")
-                ),
-            )),
-        }
-    }
-
-    fn slot(&mut self, name: &str) -> Option<&mut Option<&'a str>> {
-        match name {
-            "type" => Some(&mut self.kind),
-            "id" => Some(&mut self.id),
-            "key" => Some(&mut self.key),
-            "value" => Some(&mut self.value),
-            "content" => Some(&mut self.content),
-            "hash" => Some(&mut self.hash),
-            _ => None,
+            Some(name) => {
+                let fields = [Field::Type, Field::Id].iter().chain(kind.fields);
+                let fields: Vec<_> = fields.map(|field| field.name()).collect();
+                Err(Refusal::new(
+                    Code::InvalidEvent,
+                    format!(
+                        "`{}` takes no field `{}`; it takes `{}`",
+                        kind.name,
+                        shown(name),
+                        fields.join("`, `")
+                    ),
+                ))
+            }
         }
     }
 }
 
 fn kinds() -> String {
-    KINDS.map(|known| format!("`{}`", known.0)).join(", ")
+    let names: Vec<_> = KINDS
+        .iter()
+        .map(|kind| format!("`{}`", kind.name))
+        .collect();
+    names.join(", ")
 }
 
 /// A client's word, short enough to be repeated in a message.
@@ -175,19 +188,33 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
         let mut fields = Fields::default();
         while let Some(Text(name)) = map.next_key()? {
-            match fields.slot(&name) {
+            match Field::from_name(&name) {
                 None => {
                     map.next_value::<IgnoredAny>()?;
                     fields.unknown.get_or_insert_with(|| name.into_owned());
                 }
-                Some(slot) => {
+                Some(field) => {
                     let raw: &'de RawValue = map.next_value()?;
-                    if slot.replace(raw.get()).is_some() {
-                        fields.doubled = Some(name.into_owned());
+                    if fields.raw[field as usize].replace(raw.get()).is_some() {
+                        fields.doubled = Some(field);
                     }
                 }
             }
         }
         Ok(fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_finds_its_own_name() {
+        for (position, (field, name)) in NAMES.iter().enumerate() {
+            assert_eq!(*field as usize, position);
+            assert_eq!(field.name(), *name);
+            assert_eq!(Field::from_name(name), Some(*field));
+        }
     }
 }

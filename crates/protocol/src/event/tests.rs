@@ -1,6 +1,7 @@
 //! What a line may say, and what each faulty line is told.
 
 use super::*;
+use crate::limits::{CONTENT_BYTES_MAX, KEY_BYTES_MAX, OPERATIONS_MAX, VALUE_BYTES_MAX};
 
 fn operation_of(line: &str) -> Result<Operation<'_>, Refusal> {
     parse(line.as_bytes()).operation
@@ -10,28 +11,40 @@ fn code_of(line: &str) -> Code {
     operation_of(line).unwrap_err().code
 }
 
+fn put<'a>(key: &'a str, value: &'a str) -> Operation<'a> {
+    Operation::Write(Write::Put {
+        key: key.into(),
+        value: value.into(),
+        if_version: None,
+        ttl_ms: None,
+    })
+}
+
 #[test]
 fn the_five_events_are_read() {
     assert_eq!(
         operation_of(r#"{"type":"put","key":"a","value":{"n": 1.10}}"#),
-        Ok(Operation::Put {
-            key: "a".into(),
-            value: r#"{"n":1.10}"#.into()
-        })
+        Ok(put("a", r#"{"n":1.10}"#))
     );
     assert_eq!(
         operation_of(r#" {"key":"\u0000","type":"get"} "#),
-        Ok(Operation::Get { key: "\0".into() })
+        Ok(Operation::Get {
+            key: "\0".into(),
+            if_none_match: None
+        })
     );
     assert_eq!(
         operation_of(r#"{"type":"delete","key":""}"#),
-        Ok(Operation::Delete { key: "".into() })
+        Ok(Operation::Write(Write::Delete {
+            key: "".into(),
+            if_version: None
+        }))
     );
     assert_eq!(
         operation_of(r#"{"type":"store_content","content":null}"#),
-        Ok(Operation::StoreContent {
+        Ok(Operation::Write(Write::StoreContent {
             content: "null".into()
-        })
+        }))
     );
     let line = format!(r#"{{"type":"get_content","hash":"{}"}}"#, "0F".repeat(20));
     assert_eq!(
@@ -51,13 +64,7 @@ fn values_keep_their_text() {
         r#""\u00e9 \ud83d\ude00""#,
     ] {
         let line = format!(r#"{{"type":"put","key":"k","value":{value}}}"#);
-        assert_eq!(
-            operation_of(&line),
-            Ok(Operation::Put {
-                key: "k".into(),
-                value: value.into()
-            })
-        );
+        assert_eq!(operation_of(&line), Ok(put("k", value)));
     }
 }
 
@@ -102,6 +109,104 @@ fn text_that_is_no_json_is_told_apart_from_json_that_is_no_event() {
     ] {
         assert_eq!(code_of(line), Code::InvalidEvent, "{line}");
     }
+}
+
+#[test]
+fn options_are_read_and_checked() {
+    let line = r#"{"type":"put","key":"a","value":1,"if_version":0,"ttl_ms":1000}"#;
+    assert_eq!(
+        operation_of(line),
+        Ok(Operation::Write(Write::Put {
+            key: "a".into(),
+            value: "1".into(),
+            if_version: Some(0),
+            ttl_ms: Some(1000),
+        }))
+    );
+    let line = r#"{"type":"list","prefix":"a\/","start":"a/b","reverse":true,"limit":1000}"#;
+    assert_eq!(
+        operation_of(line),
+        Ok(Operation::List(List {
+            prefix: "a/".into(),
+            start: Some("a/b".into()),
+            end: None,
+            reverse: true,
+            limit: 1000,
+            values: false,
+            cursor: None,
+        }))
+    );
+    for bad in [
+        r#"{"type":"put","key":"a","value":1,"if_version":"3"}"#,
+        r#"{"type":"put","key":"a","value":1,"if_version":-1}"#,
+        r#"{"type":"put","key":"a","value":1,"if_version":1.0}"#,
+        r#"{"type":"put","key":"a","value":1,"if_version":9007199254740992}"#,
+        r#"{"type":"put","key":"a","value":1,"ttl_ms":0}"#,
+        r#"{"type":"list","limit":0}"#,
+        r#"{"type":"list","limit":1001}"#,
+        r#"{"type":"list","reverse":1}"#,
+        r#"{"type":"list","cursor":1}"#,
+        r#"{"type":"increment","key":"a","by":1.5}"#,
+        r#"{"type":"increment","key":"a","by":9223372036854775808}"#,
+        r#"{"type":"patch","key":"a"}"#,
+        r#"{"type":"patch","key":"a","merge":{},"patch":[]}"#,
+        r#"{"type":"get_many","keys":"a"}"#,
+        r#"{"type":"get_many","keys":[1]}"#,
+        r#"{"type":"put_many","entries":[]}"#,
+        r#"{"type":"put_many","entries":{"a":1,"\u0061":2}}"#,
+        r#"{"type":"stats","key":"a"}"#,
+    ] {
+        assert_eq!(code_of(bad), Code::InvalidEvent, "{bad}");
+    }
+}
+
+#[test]
+fn a_batch_names_the_operation_that_is_wrong() {
+    let line = r#"{"type":"batch","operations":[{"type":"put","key":"a","value":1},{"type":"delete","key":"b","if_version":7}]}"#;
+    assert_eq!(
+        operation_of(line),
+        Ok(Operation::Batch {
+            writes: vec![
+                Write::Put {
+                    key: "a".into(),
+                    value: "1".into(),
+                    if_version: None,
+                    ttl_ms: None,
+                },
+                Write::Delete {
+                    key: "b".into(),
+                    if_version: Some(7),
+                },
+            ],
+            kind: BatchKind::Batch,
+        })
+    );
+    for bad in [
+        r#"{"type":"get","key":"a"}"#,
+        r#"{"type":"batch","operations":[]}"#,
+        r#"{"type":"put","key":"a"}"#,
+        r#"{"type":"put","key":"a","value":1,"id":3}"#,
+        "7",
+    ] {
+        let line =
+            format!(r#"{{"type":"batch","operations":[{{"type":"delete","key":"a"}},{bad}]}}"#);
+        let refusal = operation_of(&line).unwrap_err();
+        assert_eq!(refusal.code, Code::InvalidEvent, "{bad}");
+        assert_eq!(refusal.details.operation, Some(1), "{bad}");
+        assert!(refusal.message.starts_with("operation 1: "), "{bad}");
+    }
+}
+
+#[test]
+fn a_batch_has_its_limit() {
+    let keys = |count: usize| {
+        let keys = vec!["\"k\""; count].join(",");
+        operation_of(&format!(r#"{{"type":"delete_many","keys":[{keys}]}}"#))
+            .map(drop)
+            .map_err(|refusal| refusal.code)
+    };
+    assert_eq!(keys(OPERATIONS_MAX), Ok(()));
+    assert_eq!(keys(OPERATIONS_MAX + 1), Err(Code::TooLarge));
 }
 
 #[test]

@@ -44,6 +44,7 @@ impl Guest for Escape {
             replies: replies.collect::<String>().into_bytes(),
             changes: Vec::new(),
             finished: false,
+            wake_at_ms: None,
         }
     }
 

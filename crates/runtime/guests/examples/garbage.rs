@@ -21,6 +21,7 @@ impl Guest for Garbage {
             replies: b"\xff\xfe\n".repeat(lines(&events).count()),
             changes: Vec::new(),
             finished: false,
+            wake_at_ms: None,
         }
     }
 

@@ -38,6 +38,7 @@ impl Guest for Hoard {
             replies: echoed.replies,
             changes: echoed.changes,
             finished: false,
+            wake_at_ms: None,
         }
     }
 

@@ -71,5 +71,6 @@ pub fn echo(events: Vec<u8>, time_ms: u64) -> Handled {
         replies,
         changes: events,
         finished: false,
+        wake_at_ms: None,
     }
 }

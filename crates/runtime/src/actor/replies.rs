@@ -34,6 +34,7 @@ pub(super) fn check(handled: GuestHandled, events: usize) -> Result<(Handled, bo
         replies,
         changes,
         finished,
+        wake_at_ms,
     } = handled;
     if replies.last().is_some_and(|byte| *byte != b'\n') {
         return Err(WrongReplies::NotEnded);
@@ -58,6 +59,7 @@ pub(super) fn check(handled: GuestHandled, events: usize) -> Result<(Handled, bo
         replies,
         answered,
         changes,
+        wake_at_ms,
     };
     Ok((handled, finished))
 }
@@ -71,6 +73,7 @@ mod tests {
             replies: replies.to_vec(),
             changes: Vec::new(),
             finished: false,
+            wake_at_ms: None,
         };
         check(handled, events).map(|(handled, _)| handled.answered)
     }
