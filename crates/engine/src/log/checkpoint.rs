@@ -16,6 +16,8 @@ use kv_protocol::event::{format_hash, parse_hash};
 use kv_protocol::json::{Text, write_number, write_string};
 use serde::Deserialize;
 
+mod plain;
+
 const NAME_PREFIX: &str = "checkpoint-";
 const NAME_SUFFIX: &str = ".jsonl";
 
@@ -335,6 +337,9 @@ pub(super) fn read<F: Files>(files: &F, name: &str) -> Option<Checkpoint> {
     let mut shared = Vec::new();
     while let Some(raw) = lines.next_line().ok()? {
         checksum = record::check(raw.bytes, checksum).ok()?;
+        if plain::read_keys(raw.bytes, &mut keys) {
+            continue;
+        }
         let line: Line<'_> = serde_json::from_slice(raw.bytes).ok()?;
         if line.checkpoint == Some(FORMAT) {
             start = line.at.zip(line.v);
