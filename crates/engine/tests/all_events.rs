@@ -135,7 +135,9 @@ impl Model {
 
     fn condition_holds(&self, write: &Value) -> bool {
         let version = self.version_of(write["key"].as_str().unwrap_or_default());
-        write["if_version"].as_u64().is_none_or(|expected| expected == version)
+        write["if_version"]
+            .as_u64()
+            .is_none_or(|expected| expected == version)
     }
 
     /// The reply to an event, or its code.
@@ -177,7 +179,9 @@ impl Model {
             }
             "delete_many" => {
                 let keys = event["keys"].as_array().unwrap();
-                let deleted = keys.iter().filter(|key| self.delete(key.as_str().unwrap(), next));
+                let deleted = keys
+                    .iter()
+                    .filter(|key| self.delete(key.as_str().unwrap(), next));
                 let count = deleted.count();
                 self.many("deleted", count)
             }
@@ -299,9 +303,8 @@ fn write(random: &mut Rng, model: &Model) -> Value {
 }
 
 fn event(random: &mut Rng, model: &Model) -> Value {
-    let keys = |random: &mut Rng| -> Vec<String> {
-        (0..random.usize(..6)).map(|_| key(random)).collect()
-    };
+    let keys =
+        |random: &mut Rng| -> Vec<String> { (0..random.usize(..6)).map(|_| key(random)).collect() };
     match random.u32(..24) {
         0..4 => json!({"type":"get","key":key(random)}),
         4 => json!({"type":"exists","key":key(random)}),
@@ -318,11 +321,11 @@ fn event(random: &mut Rng, model: &Model) -> Value {
         }
         8 => json!({"type":"delete_many","keys":keys(random)}),
         9 => {
-            let prefix = *random.choice(["a/", "é/1", "b/1"]).unwrap();
+            let prefix = random.choice(["a/", "é/1", "b/1"]).unwrap();
             json!({"type":"delete_prefix","prefix":prefix,"limit":random.u32(1..5)})
         }
         10..12 => {
-            let prefix = *random.choice(["", "a", "é/", "b/1"]).unwrap();
+            let prefix = random.choice(["", "a", "é/", "b/1"]).unwrap();
             json!({
                 "type":"list","prefix":prefix,"start":key(random),"reverse":random.bool(),
                 "limit":random.u32(1..40),"values":random.bool()
@@ -353,12 +356,12 @@ fn compare(event: &Value, reply: &str, expected: Result<Value, &'static str>) {
 
 /// The changes behind a version, without their times; nothing where they are
 /// compacted.
-fn history_since(store: &mut Store<MemoryFiles>, since: u64) -> Option<Vec<Value>> {
+fn history_at(store: &mut Store<MemoryFiles>, after_ms: u64, since: u64) -> Option<Vec<Value>> {
     let mut since = since;
     let mut found = Vec::new();
     loop {
         let event = format!(r#"{{"type":"changes","since":{since},"limit":50}}"#);
-        let reply = ask(store, &event);
+        let reply = say_at(store, after_ms, &event);
         if reply["code"] == "compacted" {
             return None;
         }
