@@ -63,7 +63,7 @@ impl Model {
                 let mut reply = format!(r#""results":[{}]"#, rows.join(","));
                 if changed {
                     after.version = next;
-                    reply += &format!(r#","version":{next}"#);
+                    reply.push_str(&version(next));
                 }
                 *self = after;
                 reply
@@ -80,7 +80,7 @@ impl Model {
                 }
                 // The reply to content has no version.
                 if changed && !matches!(event, Event::Store(_)) {
-                    reply += &format!(r#","version":{next}"#);
+                    reply.push_str(&version(next));
                 }
                 reply
             }
@@ -160,6 +160,10 @@ impl Model {
             Event::Get(_) | Event::Fetch(_) | Event::Batch(_) => return Err("invalid_event"),
         })
     }
+}
+
+fn version(version: u64) -> String {
+    format!(r#","version":{version}"#)
 }
 
 /// Whether a reply line is the one that was expected.
