@@ -133,11 +133,11 @@ fn what_is_not_durable_is_no_part_of_it() {
         ],
     );
     let page: Page<'_> = serde_json::from_str(&replies[2]).unwrap();
-    let text: String = page
-        .lines
-        .iter()
-        .map(|line| format!("{}\n", line.get()))
-        .collect();
+    let mut text = String::new();
+    for line in page.lines {
+        text.push_str(line.get());
+        text.push('\n');
+    }
     assert_eq!(
         state(&mut restored(&[&text]).unwrap()),
         state(&mut expected)

@@ -3,8 +3,8 @@
 mod common;
 
 use common::*;
-use kv_engine::Outcome;
 use kv_engine::files::memory::MemoryFiles;
+use kv_engine::{Options, Outcome};
 use serde_json::json;
 
 #[test]
@@ -29,7 +29,7 @@ fn a_condition_is_compared_with_the_version() {
     assert_eq!(nothing["code"], "conflict");
     assert_eq!(nothing["version"], 0);
     // What was refused has changed nothing, not even the version.
-    assert_eq!(open_with(&files, Default::default()).1.version, 3);
+    assert_eq!(open_with(&files, Options::default()).1.version, 3);
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn too_much_at_once_is_refused() {
         "m",
         &format!(r#"{{"x":{}}}"#, quoted(&"x".repeat(3 << 20))),
     );
-    let patches = vec![r#"{"type":"patch","key":"m","merge":{"y":1}}"#; 8].join(",");
+    let patches = [r#"{"type":"patch","key":"m","merge":{"y":1}}"#; 8].join(",");
     let reply = ask(
         &mut store,
         &format!(r#"{{"type":"batch","operations":[{patches}]}}"#),
@@ -216,9 +216,9 @@ fn too_much_at_once_is_refused() {
 #[test]
 fn values_that_share_a_line_and_a_version_are_told_apart() {
     // So little cache that slots are taken again all the time.
-    let options = kv_engine::Options {
+    let options = Options {
         cache_bytes_max: 2400,
-        ..Default::default()
+        ..Options::default()
     };
     let files = MemoryFiles::default();
     let (mut store, _) = open_with(&files, options);

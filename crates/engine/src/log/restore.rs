@@ -92,8 +92,8 @@ const PIECE_BYTES: usize = 1024 * 1024;
 /// # Errors
 /// Where a backup is not whole or not what was written, before anything is
 /// written; and where the disk refuses.
-pub fn restore<T: File, F: Files>(
-    backups: &[(&str, T)],
+pub fn restore<S: AsRef<str>, T: File, F: Files>(
+    backups: &[(S, T)],
     to: &F,
     time_ms: u64,
     segment_bytes_max: u64,
@@ -106,7 +106,7 @@ pub fn restore<T: File, F: Files>(
     let mut restored = Restored::default();
     let mut done = 0;
     for (name, file) in backups {
-        let mut backup = Backup::open(name, file)?;
+        let mut backup = Backup::open(name.as_ref(), file)?;
         backup.begin(restored.version)?;
         while backup.next(|_, _| Ok(()))? {
             if backup.lines % 1024 == 0 {
@@ -127,7 +127,7 @@ pub fn restore<T: File, F: Files>(
     };
     let mut version = 0;
     for (name, file) in backups {
-        let mut backup = Backup::open(name, file)?;
+        let mut backup = Backup::open(name.as_ref(), file)?;
         let begun = backup.begin(version)?;
         if log.open.is_none() {
             log.begin(begun)?;

@@ -54,7 +54,11 @@ pub fn say_all_at<F: Files>(
     let mut batch = events.join("\n");
     batch.push('\n');
     let mut replies = Vec::new();
-    let outcome = store.handle(batch.as_bytes(), TIME_MS + after_ms, &mut replies);
+    let outcome = store.handle(
+        batch.as_bytes(),
+        TIME_MS.wrapping_add(after_ms),
+        &mut replies,
+    );
     let replies = String::from_utf8(replies).expect("replies are UTF-8");
     assert!(replies.ends_with('\n'));
     let replies: Vec<_> = replies.lines().map(str::to_owned).collect();
