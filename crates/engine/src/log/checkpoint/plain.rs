@@ -2,14 +2,14 @@
 //! says what serde says of the same line; all others are left to serde.
 
 use crate::cache::Slot;
-use crate::index::{Entry, Location};
+use crate::index::{Entry, Location, SortedKeys};
 use crate::log::record::parse_checksum;
 use kv_protocol::json::Plain;
 
 /// Adds the entries of a line. False, and nothing is added, where the line is
 /// another, or a key has an escape.
-pub(super) fn read_keys(line: &[u8], keys: &mut Vec<(Box<str>, Entry)>) -> bool {
-    let before = keys.len();
+pub(super) fn read_keys(line: &[u8], keys: &mut SortedKeys) -> bool {
+    let before = keys.count();
     let read = read(line, keys).is_some();
     if !read {
         keys.truncate(before);
@@ -17,13 +17,14 @@ pub(super) fn read_keys(line: &[u8], keys: &mut Vec<(Box<str>, Entry)>) -> bool 
     read
 }
 
-fn read(line: &[u8], keys: &mut Vec<(Box<str>, Entry)>) -> Option<()> {
+fn read(line: &[u8], keys: &mut SortedKeys) -> Option<()> {
     let mut text = Plain::new(std::str::from_utf8(line).ok()?);
     text.literal("{\"c\":")?;
     text.string()?;
     text.literal(",\"keys\":[")?;
     loop {
-        keys.push(row(&mut text)?);
+        let (key, entry) = row(&mut text)?;
+        keys.push(key, entry);
         if text.literal(",").is_none() {
             text.literal("]}")?;
             return text.is_end().then_some(());
@@ -31,7 +32,7 @@ fn read(line: &[u8], keys: &mut Vec<(Box<str>, Entry)>) -> Option<()> {
     }
 }
 
-fn row(text: &mut Plain<'_>) -> Option<(Box<str>, Entry)> {
+fn row<'a>(text: &mut Plain<'a>) -> Option<(&'a str, Entry)> {
     fn number<T: TryFrom<u64>>(text: &mut Plain<'_>) -> Option<T> {
         text.literal(",")?;
         text.number()?.try_into().ok()
@@ -51,7 +52,7 @@ fn row(text: &mut Plain<'_>) -> Option<(Box<str>, Entry)> {
         checksum_before,
     };
     let slot = Slot::NONE;
-    Some((key.into(), Entry { location, slot }))
+    Some((key, Entry { location, slot }))
 }
 
 #[cfg(test)]
@@ -96,16 +97,16 @@ mod tests {
                 let place = place.index(line.len());
                 line[place] = byte;
             }
-            let mut keys = Vec::new();
+            let mut keys = SortedKeys::default();
             if read_keys(&line, &mut keys) {
-                let expected: Line<'_> = serde_json::from_slice(&line).unwrap();
-                prop_assert_eq!(keys.len(), expected.keys.len());
-                for ((key, entry), row) in keys.iter().zip(&expected.keys) {
-                    prop_assert_eq!(&**key, row.0.0.as_ref());
-                    prop_assert_eq!(Some(entry.location), row.entry().map(|entry| entry.location));
+                let mut expected = SortedKeys::default();
+                let serde: Line<'_> = serde_json::from_slice(&line).unwrap();
+                for row in &serde.keys {
+                    expected.push(&row.0.0, row.entry().unwrap());
                 }
+                prop_assert_eq!(keys, expected);
             } else {
-                prop_assert!(keys.is_empty());
+                prop_assert_eq!(keys.count(), 0);
                 let usual = !line.contains(&b'\\') && line.len() > 30;
                 prop_assert!(!(is_whole && usual));
             }
