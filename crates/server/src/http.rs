@@ -9,6 +9,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use body::Room;
 use kv_runtime::Mailbox;
+pub use path::decode_segment;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;

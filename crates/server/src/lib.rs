@@ -2,6 +2,7 @@
 //! actor's own thread, and HTTP, which posts to the actor's mailbox.
 
 pub mod bind;
+pub mod framing;
 pub mod metrics;
 pub mod shutdown;
 pub mod tls;
@@ -9,7 +10,6 @@ pub mod token;
 
 mod clients;
 mod connection;
-mod framing;
 mod http;
 mod limits;
 mod posted;
@@ -19,6 +19,7 @@ mod stream;
 mod unix_socket;
 
 pub use bind::{Addresses, BindError, ListenOptions, Server};
+pub use http::decode_segment;
 pub use shutdown::Shutdown;
 pub use tls::Certificate;
 pub use token::{Token, TokenText};

@@ -8,8 +8,15 @@ use percent_encoding::percent_decode_str;
 /// The decoded segment behind `prefix`; perhaps empty.
 pub(super) fn segment(uri: &Uri, prefix: &str) -> Result<String, Problem> {
     let encoded = uri.path().strip_prefix(prefix).unwrap_or_default();
-    let refused =
-        |message: &str| Problem::from(Refusal::new(Code::InvalidEvent, message.to_owned()));
+    Ok(decode_segment(encoded)?)
+}
+
+/// Decodes a segment of a path.
+///
+/// # Errors
+/// `invalid_event` where it is not percent-encoded UTF-8.
+pub fn decode_segment(encoded: &str) -> Result<String, Refusal> {
+    let refused = |message: &str| Refusal::new(Code::InvalidEvent, message);
     // The decoder would pass these on as they are, and so mean another key.
     if !encoded.split('%').skip(1).all(begins_with_byte) {
         return Err(refused(
