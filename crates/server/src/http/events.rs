@@ -7,10 +7,11 @@ use super::Context;
 use super::actor::{ask, unreadable};
 use super::body::{self, Held};
 use super::problem::{Problem, status};
+use super::query;
 use crate::reactor::refusal;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
 use kv_protocol::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, EVENT_BYTES_MAX};
@@ -26,9 +27,11 @@ const NDJSON_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 pub(super) async fn post(
     State(context): State<Context>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    query::refuse_all(&uri)?;
     if body::media_type(&headers).eq_ignore_ascii_case(NDJSON) {
         let held = body::read(&context.room, &headers, body, NDJSON_BYTES_MAX).await?;
         return Ok(many(context, held));

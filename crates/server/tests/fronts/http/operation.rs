@@ -33,7 +33,7 @@ fn a_path_or_a_method_that_is_not_there_is_a_problem() {
         );
     }
     for (method, path, allowed) in [
-        ("POST", "/keys/a", "GET,HEAD,PUT,DELETE"),
+        ("POST", "/keys/a", "GET,HEAD,PUT,PATCH,DELETE"),
         ("DELETE", "/content", "POST"),
         ("PATCH", "/events", "POST"),
         ("PUT", "/metrics", "GET,HEAD"),
