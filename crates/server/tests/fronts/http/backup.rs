@@ -68,7 +68,7 @@ fn one_that_fails_in_the_middle_is_cut_off() {
     stream.read_exact(&mut begun).unwrap();
     for file in std::fs::read_dir(data.path()).unwrap() {
         let path = file.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "log") {
+        if path.extension().is_some_and(|extension| extension == "jsonl") {
             let log = std::fs::OpenOptions::new().write(true).open(path).unwrap();
             log.set_len(1_000_000).unwrap();
         }

@@ -94,17 +94,27 @@ fn changes_are_told_in_order_from_a_version_on() {
     let first = put("changing%2Fa", 1);
     put("changing%2Fb", 2);
     ask("DELETE", "/keys/changing%2Fa", &[], "");
-    let changes = |since: u64, limit: u64| {
-        let path = format!("/changes?since={since}&prefix=changing%2F&limit={limit}");
-        ask("GET", &path, &[], "").json()
-    };
-    let told = changes(first - 1, 10);
-    assert_eq!(names(&told, "changes"), ["changing/a", "changing/b", "changing/a"]);
-    assert_eq!(told["changes"][2]["type"], "delete");
-    let page = changes(first - 1, 1);
-    assert_eq!((page["changes"].as_array().unwrap().len(), &page["complete"]), (1, &json!(false)));
-    let rest = changes(page["version"].as_u64().unwrap(), 10);
-    assert_eq!(names(&rest, "changes"), ["changing/b", "changing/a"]);
+    // A page reads so much of the log at most: other tests write much meanwhile.
+    let mut since = first - 1;
+    let mut told = Vec::new();
+    let mut pages = 0;
+    loop {
+        let path = format!("/changes?since={since}&prefix=changing%2F&limit=1");
+        let page = ask("GET", &path, &[], "").json();
+        assert!(page["changes"].as_array().unwrap().len() <= 1, "{page}");
+        told.extend(page["changes"].as_array().unwrap().iter().cloned());
+        since = page["version"].as_u64().unwrap();
+        pages += 1;
+        if page["complete"] == json!(true) {
+            break;
+        }
+    }
+    let row = |row: &Value| (row["type"].clone(), row["key"].clone());
+    let told: Vec<_> = told.iter().map(row).collect();
+    let expected = [("put", "a"), ("put", "b"), ("delete", "a")];
+    let expected = expected.map(|(kind, key)| (json!(kind), json!(format!("changing/{key}"))));
+    assert_eq!(told, expected);
+    assert!(pages >= 3);
     let future = ask("GET", "/changes?since=9007199254740991", &[], "");
     future.assert_problem(422, "invalid_event");
     assert!(future.json()["version"].as_u64().unwrap() >= first);

@@ -33,8 +33,10 @@ fn what_is_no_patch_is_refused() {
     let accepted = unsupported.header("accept-patch").unwrap();
     assert!(accepted.contains("merge-patch") && accepted.contains("json-patch"));
     ask("PATCH", "/keys/patched-not", &[PATCH], "{").assert_problem(400, "invalid_json");
-    ask("PATCH", "/keys/patched-not", &[PATCH], "{}").assert_problem(422, "invalid_event");
+    ask("PATCH", "/keys/patched-not", &[PATCH], "{}").assert_problem(404, "not_found");
     ask("GET", "/keys/patched-not", &[], "").assert_problem(404, "not_found");
+    ask("PUT", "/keys/patched-not", &[JSON], "{}");
+    ask("PATCH", "/keys/patched-not", &[PATCH], "{}").assert_problem(422, "invalid_event");
 }
 
 #[test]
