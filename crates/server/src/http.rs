@@ -30,11 +30,15 @@ mod path;
 mod problem;
 mod query;
 mod serve;
+mod watch;
+
+pub(crate) use watch::Watch;
 
 /// What every handler has.
 #[derive(Clone, Debug)]
 struct Context {
     mailbox: Mailbox,
+    watch: Watch,
     metrics: Arc<Metrics>,
     address: SocketAddr,
     token: Option<Token>,
@@ -53,6 +57,7 @@ impl Front {
     pub(crate) fn start(
         listener: TcpListener,
         mailbox: Mailbox,
+        watch: Watch,
         metrics: Arc<Metrics>,
         limits: Limits,
         token: Option<Token>,
@@ -60,6 +65,7 @@ impl Front {
     ) -> io::Result<Self> {
         let context = Context {
             mailbox,
+            watch,
             metrics,
             address: listener.local_addr()?,
             token,
@@ -107,6 +113,7 @@ fn router(context: Context) -> Router {
         .route("/keys//increment", post(keys::increment))
         .route("/keys/{key}/increment", post(keys::increment))
         .route("/changes", get(listing::changes))
+        .route("/watch", get(watch::get))
         .route("/backup", get(backup::get))
         .route("/stats", get(listing::stats))
         .route("/content", post(content::post))

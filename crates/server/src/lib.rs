@@ -10,13 +10,16 @@ pub mod token;
 mod clients;
 mod connection;
 mod framing;
+mod guest;
 mod http;
 mod limits;
 mod posted;
 mod private_file;
 mod reactor;
+mod refusal;
 mod stream;
 mod unix_socket;
+mod watch;
 
 pub use bind::{Addresses, BindError, ListenOptions, Server};
 pub use shutdown::Shutdown;

@@ -20,6 +20,7 @@ pub struct Metrics {
     batch_events: Histogram,
     handle_seconds: Histogram,
     pub(crate) connections: Gauge,
+    pub(crate) watchers: Gauge,
     serving: AtomicBool,
 }
 
@@ -31,6 +32,7 @@ impl Metrics {
         let batch_events = Histogram::new(exponential_buckets(1.0, 2.0, 13));
         let handle_seconds = Histogram::new(exponential_buckets(0.000_01, 2.0, 20));
         let connections = Gauge::default();
+        let watchers = Gauge::default();
         let mut registry = Registry::with_prefix("kv");
         registry.register("events", "Events answered by the actor", events.clone());
         registry.register(
@@ -55,6 +57,11 @@ impl Metrics {
             "Clients of the line front",
             connections.clone(),
         );
+        registry.register(
+            "watchers",
+            "Clients and requests that are told changes",
+            watchers.clone(),
+        );
         Self {
             registry,
             events,
@@ -63,12 +70,17 @@ impl Metrics {
             batch_events,
             handle_seconds,
             connections,
+            watchers,
             serving: AtomicBool::new(true),
         }
     }
 
     /// Counts a batch of `events_count`, of which `answered` were.
     pub(crate) fn batch(&self, elapsed: Duration, events_count: usize, answered: usize) {
+        // An empty one only wakes the actor.
+        if events_count == 0 {
+            return;
+        }
         self.handle_seconds.observe(elapsed.as_secs_f64());
         #[allow(clippy::cast_precision_loss, reason = "a batch has few events")]
         self.batch_events.observe(events_count as f64);

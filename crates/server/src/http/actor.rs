@@ -2,12 +2,11 @@
 
 use super::Context;
 use super::problem::Problem;
-use crate::reactor::refusal;
+use crate::refusal;
 use axum::body::Bytes;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use kv_protocol::json::write_string;
-use kv_protocol::{Code, Details, Refusal};
 use kv_runtime::{Posted, Request, Unavailable};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -17,10 +16,6 @@ use tokio::sync::oneshot;
 #[derive(Debug, Deserialize)]
 pub(super) struct Reply<'a> {
     status: &'a str,
-    code: Option<&'a str>,
-    message: Option<String>,
-    operation: Option<usize>,
-    oldest: Option<u64>,
     pub(super) version: Option<u64>,
     pub(super) deleted: Option<Deleted>,
     pub(super) not_modified: Option<bool>,
@@ -70,7 +65,7 @@ pub(super) async fn ask_one(context: &Context, event: Event) -> Result<Bytes, Pr
     line.push(b'\n');
     ask(context, line)
         .await
-        .map_err(|e| Problem::from(refusal(&e)))
+        .map_err(|e| Problem::from(refusal::unavailable(&e)))
 }
 
 /// Reads a reply line; an error reply is a problem.
@@ -79,17 +74,7 @@ pub(super) fn read(line: &Bytes) -> Result<Reply<'_>, Problem> {
     if reply.status == "ok" {
         return Ok(reply);
     }
-    let code = reply
-        .code
-        .and_then(Code::from_name)
-        .ok_or_else(unreadable)?;
-    let mut refusal = Refusal::new(code, reply.message.unwrap_or_default());
-    refusal.details = Details {
-        operation: reply.operation,
-        version: reply.version,
-        oldest: reply.oldest,
-    };
-    Err(refusal.into())
+    Err(refusal::read(line).into())
 }
 
 /// Posts one event and hands its reply on as it is.
@@ -106,7 +91,7 @@ pub(super) fn part(line: &Bytes, value: &RawValue) -> Bytes {
 
 /// The actor is trusted to write replies; this says so if it doesn't.
 pub(super) fn unreadable() -> Problem {
-    Refusal::new(Code::Unavailable, "the actor's reply can't be read").into()
+    refusal::unreadable().into()
 }
 
 /// An event, as it is put together.

@@ -8,7 +8,7 @@ use super::actor::{ask, unreadable};
 use super::body::{self, Held};
 use super::problem::{Problem, status};
 use super::query;
-use crate::reactor::refusal;
+use crate::refusal;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
@@ -61,7 +61,7 @@ async fn one(context: &Context, held: &Held) -> Result<Response, Problem> {
     event.push(b'\n');
     let reply = ask(context, event)
         .await
-        .map_err(|e| Problem::from(refusal(&e)))?;
+        .map_err(|e| Problem::from(refusal::unavailable(&e)))?;
     let coded: Coded<'_> = serde_json::from_slice(&reply).map_err(|_| unreadable())?;
     let status = match coded.code {
         None => StatusCode::OK,
@@ -113,7 +113,7 @@ impl Events {
                 Some(replies)
             }
             Err(unavailable) => {
-                let (mut replies, refusal) = (Vec::new(), refusal(&unavailable));
+                let (mut replies, refusal) = (Vec::new(), refusal::unavailable(&unavailable));
                 for line in &batch {
                     let id = event::id_of(&self.held.bytes[line.clone()]);
                     reply::error(&mut replies, id, &refusal);

@@ -8,7 +8,13 @@ use serde_json::Value;
 use std::io::{Read, Write};
 
 fn put(server: &Running, key: &str, value: &str) -> u64 {
-    let put = request(server.http(), "PUT", &format!("/keys/{key}"), &[JSON], value);
+    let put = request(
+        server.http(),
+        "PUT",
+        &format!("/keys/{key}"),
+        &[JSON],
+        value,
+    );
     put.json()["version"].as_u64().unwrap()
 }
 
@@ -36,12 +42,18 @@ fn all_pages_come_as_one_stream_of_whole_lines() {
     let all = lines(backup.text());
     assert_eq!(all.len(), 1 + 6 + 1);
     let last = all.last().unwrap();
-    assert_eq!((&last["backup_lines"], &last["v"]), (&7.into(), &version.into()));
+    assert_eq!(
+        (&last["backup_lines"], &last["v"]),
+        (&7.into(), &version.into())
+    );
 
     let later = put(&server, "k1", "1");
     let behind = lines(get(&format!("/backup?since={version}")).text());
     assert_eq!(behind.len(), 3);
-    assert_eq!((&behind[1]["put"]["k1"], &behind[1]["v"]), (&1.into(), &later.into()));
+    assert_eq!(
+        (&behind[1]["put"]["k1"], &behind[1]["v"]),
+        (&1.into(), &later.into())
+    );
     get(&format!("/backup?since={}", later + 1)).assert_problem(422, "invalid_event");
     get("/backup?cursor=x").assert_problem(422, "invalid_event");
 }
@@ -68,7 +80,10 @@ fn one_that_fails_in_the_middle_is_cut_off() {
     stream.read_exact(&mut begun).unwrap();
     for file in std::fs::read_dir(data.path()).unwrap() {
         let path = file.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "jsonl") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "jsonl")
+        {
             let log = std::fs::OpenOptions::new().write(true).open(path).unwrap();
             log.set_len(1_000_000).unwrap();
         }
@@ -77,6 +92,9 @@ fn one_that_fails_in_the_middle_is_cut_off() {
     // A reset would do as well.
     let _ = stream.read_to_end(&mut rest);
     assert!(rest.len() > 1_000_000, "{}", rest.len());
-    assert!(!rest.ends_with(b"0\r\n\r\n"), "it has ended as if it were whole");
+    assert!(
+        !rest.ends_with(b"0\r\n\r\n"),
+        "it has ended as if it were whole"
+    );
     assert!(!rest.windows(14).any(|part| part == b"\"backup_lines\""));
 }

@@ -89,7 +89,10 @@ fn a_reader_that_has_the_version_is_sent_no_value() {
 
 #[test]
 fn a_value_with_an_end_says_how_long_it_is_there() {
-    assert_eq!(ask("PUT", "/keys/brief?ttl_ms=600000", &[JSON], "1").status, 200);
+    assert_eq!(
+        ask("PUT", "/keys/brief?ttl_ms=600000", &[JSON], "1").status,
+        200
+    );
     let get = ask("GET", "/keys/brief", &[], "");
     let left: u64 = get.header("expires-in-ms").unwrap().parse().unwrap();
     assert!((1..=600_000).contains(&left), "{left}");

@@ -38,18 +38,30 @@ fn keys_are_listed_page_by_page() {
         if page["complete"] == json!(true) {
             break;
         }
-        path = format!("{query}&cursor={}", encode(page["cursor"].as_str().unwrap()));
+        path = format!(
+            "{query}&cursor={}",
+            encode(page["cursor"].as_str().unwrap())
+        );
     }
     let expected: Vec<_> = (0..25).map(|n| format!("listed/{n:02}")).collect();
     assert_eq!(keys, expected);
     let some = "/keys?start=listed%2F05&end=listed/08&reverse=true";
     let page = ask("GET", some, &[], "").json();
-    assert_eq!(names(&page, "keys"), ["listed/07", "listed/06", "listed/05"]);
+    assert_eq!(
+        names(&page, "keys"),
+        ["listed/07", "listed/06", "listed/05"]
+    );
 
     let deleted = ask("DELETE", "/keys?prefix=listed%2F1&limit=7", &[], "").json();
-    assert_eq!((&deleted["deleted"], &deleted["complete"]), (&json!(7), &json!(false)));
+    assert_eq!(
+        (&deleted["deleted"], &deleted["complete"]),
+        (&json!(7), &json!(false))
+    );
     let deleted = ask("DELETE", "/keys?prefix=listed%2F1&limit=7", &[], "").json();
-    assert_eq!((&deleted["deleted"], &deleted["complete"]), (&json!(3), &json!(true)));
+    assert_eq!(
+        (&deleted["deleted"], &deleted["complete"]),
+        (&json!(3), &json!(true))
+    );
     let left = ask("GET", "/keys?prefix=listed%2F", &[], "").json();
     assert_eq!(names(&left, "keys").len(), 15);
 }
@@ -126,6 +138,9 @@ fn the_stats_say_how_the_store_stands_and_since_when_it_runs() {
     let stats = ask("GET", "/stats", &[], "").json();
     assert_eq!(stats["status"], "ok");
     for name in ["version", "keys", "segments", "live_bytes", "uptime_ms"] {
-        assert!(stats[name].as_u64().is_some_and(|figure| figure > 0), "{name}: {stats}");
+        assert!(
+            stats[name].as_u64().is_some_and(|figure| figure > 0),
+            "{name}: {stats}"
+        );
     }
 }

@@ -14,8 +14,12 @@ fn a_merge_patch_and_a_json_patch_change_a_part() {
     let get = ask("GET", "/keys/patched", &[], "");
     assert_eq!(get.json(), json!({"b": [1], "c": 2}));
     assert_eq!(get.header("etag"), merged.header("etag"));
-    let operations = r#"[{"op":"test","path":"/c","value":2},{"op":"add","path":"/b/-","value":3}]"#;
-    assert_eq!(ask("PATCH", "/keys/patched", &[PATCH], operations).status, 200);
+    let operations =
+        r#"[{"op":"test","path":"/c","value":2},{"op":"add","path":"/b/-","value":3}]"#;
+    assert_eq!(
+        ask("PATCH", "/keys/patched", &[PATCH], operations).status,
+        200
+    );
     let value = json!({"b": [1, 3], "c": 2});
     assert_eq!(ask("GET", "/keys/patched", &[], "").json(), value);
     // A `test` is a condition.
