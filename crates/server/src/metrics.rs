@@ -2,13 +2,16 @@
 //! ever a label.
 
 use kv_runtime::Actor;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use store::StoreFigures;
+
+pub(crate) mod store;
 
 /// The figures of one server.
 #[derive(Debug)]
@@ -48,7 +51,7 @@ impl Metrics {
         registry.register("batch_events", "Events in a batch", batch_events.clone());
         registry.register_with_unit(
             "handle",
-            "Time of one call of the actor, its sync included",
+            "Time of one call of the actor: of its sync, above all, where it writes",
             Unit::Seconds,
             handle_seconds.clone(),
         );
@@ -101,10 +104,15 @@ impl Metrics {
         self.serving.load(Ordering::Relaxed)
     }
 
-    /// The text that Prometheus reads.
-    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
+    /// The text that Prometheus reads; with the store's figures, where it has told
+    /// them.
+    pub(crate) fn text(&self, store: Option<&StoreFigures>) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
-        encode(&mut text, &self.registry)?;
+        encode_registry(&mut text, &self.registry)?;
+        if let Some(store) = store {
+            encode_registry(&mut text, &store.registry())?;
+        }
+        encode_eof(&mut text)?;
         Ok(text)
     }
 }

@@ -23,8 +23,9 @@ mod asked;
 mod page;
 mod sink;
 
-/// A live watcher that has left more than this untaken is cut off.
-const UNTAKEN_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A live watcher that has left more than this untaken is cut off: more than the
+/// largest change, so that one of these alone is no reason.
+const UNTAKEN_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// One that reads history gets no further page while it has left more than this.
 pub(crate) const UNTAKEN_BYTES_SMALL: usize = 1024 * 1024;

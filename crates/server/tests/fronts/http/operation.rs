@@ -66,6 +66,16 @@ fn metrics_are_prometheus_text_and_name_no_key() {
         "kv_batch_events_count",
         "kv_handle_seconds_bucket",
         "kv_line_connections",
+        "kv_watchers",
+        "kv_version",
+        "kv_keys",
+        "kv_contents",
+        "kv_segments",
+        "kv_live_bytes",
+        "kv_dead_bytes",
+        "kv_cache_bytes",
+        "kv_cache_hits_total",
+        "kv_cache_misses_total",
     ] {
         assert!(
             text.contains(&format!("\n{name}")),
@@ -82,6 +92,8 @@ fn metrics_are_prometheus_text_and_name_no_key() {
     };
     assert!(figure(text, "kv_events_total") >= 2.0);
     assert!(figure(text, "kv_line_connections") >= 1.0);
+    assert!(figure(text, "kv_keys") >= 2.0 && figure(text, "kv_live_bytes") > 0.0);
+    assert!(text.ends_with("\n# EOF\n"));
 }
 
 /// The document is checked against the server: a resource or a method that one

@@ -175,3 +175,68 @@ fn a_hundred_idle_watchers_are_served_and_counted_and_forgotten() {
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// What a guest has written before it failed is told by the log.
+#[test]
+fn a_guest_that_fails_leaves_no_gap() {
+    let limits = GuestLimits {
+        memory_bytes_max: 96 << 20,
+        restarts_max: 100,
+        ..GuestLimits::default()
+    };
+    let server = Running::with_limits("kv-store", limits);
+    let address = server.lines();
+    let mut writer = LineClient::connect(address);
+    let mut watcher = LineClient::connect(address);
+    watcher.ask(r#"{"type":"watch"}"#);
+    let mut stream = EventStream::open(server.http(), "/watch", None);
+    // Each reads up to the end, and resumes where it was too slow.
+    let by_lines = std::thread::spawn(move || {
+        let mut seen = 0;
+        loop {
+            let line = watcher.reply();
+            if line["status"] == "error" {
+                assert_eq!(
+                    (&line["code"], &line["version"]),
+                    (&json!("unavailable"), &json!(seen))
+                );
+                watcher.ask(&format!("{{\"type\":\"watch\",\"since\":{seen}}}"));
+                continue;
+            }
+            seen += 1;
+            assert_eq!(line["version"], seen, "{}", line["key"]);
+            if line["key"] == "end" {
+                return seen;
+            }
+        }
+    });
+    let http = server.http();
+    let by_stream = std::thread::spawn(move || {
+        let mut seen = 0;
+        loop {
+            match stream.next() {
+                Some((name, change)) if name == "change" => {
+                    seen += 1;
+                    assert_eq!(change["version"], seen, "{}", change["key"]);
+                    if change["key"] == "end" {
+                        return seen;
+                    }
+                }
+                _ => stream = EventStream::open(http, "/watch", stream.last_id.as_deref()),
+            }
+        }
+    });
+    let value = "x".repeat(16_000_000);
+    let failures = (0..12)
+        .filter(|n| {
+            let event = json!({"type": "put", "key": format!("k{n}"), "value": value});
+            writer.ask(&event.to_string())["code"] == "unavailable"
+        })
+        .count();
+    assert!(failures > 0);
+    let last = put(&mut writer, "end", 1);
+    assert_eq!(
+        (by_lines.join().unwrap(), by_stream.join().unwrap()),
+        (last, last)
+    );
+}
