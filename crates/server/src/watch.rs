@@ -60,6 +60,12 @@ enum Sink {
     Http(Subscriber),
 }
 
+/// What a batch has changed, for each live watcher, and the version behind it.
+struct Announced {
+    rows: Vec<(Watcher, Vec<Row>)>,
+    version: u64,
+}
+
 #[derive(Debug)]
 pub(crate) struct Watchers {
     watches: BTreeMap<Watcher, Watch>,
@@ -251,13 +257,13 @@ impl Watchers {
         if self.live == 0 || lines.is_empty() {
             return;
         }
-        let Ok((told, version)) = self.rows(lines, time_ms) else {
+        let Ok(Announced { rows, version }) = self.rows(lines, time_ms) else {
             tracing::warn!("what a batch has changed can't be read; watchers read it as history");
             self.fall_behind();
             return;
         };
         let mut slow = Vec::new();
-        for (watcher, rows) in told {
+        for (watcher, rows) in rows {
             if let Some(watch) = self.watches.get_mut(&watcher)
                 && (watch.sink.untaken_bytes(clients) > UNTAKEN_BYTES_MAX
                     || !watch.sink.tell(rows, clients))
@@ -274,7 +280,7 @@ impl Watchers {
     }
 
     /// The rows for each live watcher, and the version behind them.
-    fn rows(&self, lines: &[u8], time_ms: u64) -> Result<(Vec<(Watcher, Vec<Row>)>, u64), String> {
+    fn rows(&self, lines: &[u8], time_ms: u64) -> Result<Announced, String> {
         let live = self.watches.iter().filter(|(_, watch)| watch.is_live);
         let mut told: Vec<_> = live
             .map(|(watcher, watch)| (*watcher, watch, Vec::new()))
@@ -284,10 +290,10 @@ impl Watchers {
             if line.is_empty() {
                 continue;
             }
-            let line = Line::read(line)?;
-            let version = line.v;
+            let read = Line::read(line)?;
+            let version = read.v;
             last = version;
-            for change in line.changes()?.as_slice() {
+            for change in read.changes()?.as_slice() {
                 let key = changes::key(change);
                 let mut written = None;
                 for (_, watch, rows) in &mut told {
@@ -303,8 +309,10 @@ impl Watchers {
             }
         }
         let told = told.into_iter().filter(|(.., rows)| !rows.is_empty());
-        let told = told.map(|(watcher, _, rows)| (watcher, rows)).collect();
-        Ok((told, last))
+        Ok(Announced {
+            rows: told.map(|(watcher, _, rows)| (watcher, rows)).collect(),
+            version: last,
+        })
     }
 
     /// Ends the watch of one that doesn't take what it is told.

@@ -38,7 +38,7 @@ pub(super) async fn get(State(context): State<Context>, uri: Uri) -> Result<Resp
     read(&first)?;
     let stream = try_unfold(Next::First(first), move |next| {
         let context = context.clone();
-        async move { go_on(&context, next).await.map_err(broken) }
+        async move { go_on(&context, next).await.map_err(|e| broken(&e)) }
     });
     let headers = [(header::CONTENT_TYPE, "application/x-ndjson")];
     Ok((headers, Body::from_stream(stream)).into_response())
@@ -70,7 +70,7 @@ async fn go_on(context: &Context, next: Next) -> Result<Option<(Bytes, Next)>, P
 }
 
 /// The transfer breaks off: what has come must not be taken for a whole backup.
-fn broken(problem: Problem) -> io::Error {
+fn broken(problem: &Problem) -> io::Error {
     tracing::warn!(?problem, "a backup was broken off");
     io::Error::other("the backup was broken off")
 }
