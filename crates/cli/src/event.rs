@@ -1,17 +1,25 @@
 //! The commands that are one event each.
 
-use crate::arguments::Place as Arguments;
+use crate::arguments::{Condition, Patch, Place as Arguments};
 use crate::failure::Failure;
+use crate::output::print;
 use crate::place::Place;
 use kv_protocol::Code;
 use kv_protocol::json::{compact, write_string};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use std::io::{Read, Write};
+use std::io::Read;
 
-pub(crate) fn put(place: &Arguments, key: &str, value: &str) -> Result<(), Failure> {
+pub(crate) fn put(
+    place: &Arguments,
+    key: &str,
+    value: &str,
+    condition: &Condition,
+    ttl_ms: Option<u64>,
+) -> Result<(), Failure> {
     let value = argument("value", value)?;
     let event = Event::new("put").string("key", key).raw("value", &value);
+    let event = event.condition(condition).optional("ttl_ms", ttl_ms);
     print(reply(place, event)?.trim_end())
 }
 
@@ -21,9 +29,38 @@ pub(crate) fn get(place: &Arguments, key: &str) -> Result<(), Failure> {
     print(member(&reply, |reply| reply.value)?)
 }
 
-pub(crate) fn delete(place: &Arguments, key: &str) -> Result<(), Failure> {
-    let event = Event::new("delete").string("key", key);
+pub(crate) fn exists(place: &Arguments, key: &str) -> Result<(), Failure> {
+    let event = Event::new("exists").string("key", key);
     print(reply(place, event)?.trim_end())
+}
+
+pub(crate) fn delete(place: &Arguments, key: &str, condition: &Condition) -> Result<(), Failure> {
+    let event = Event::new("delete").string("key", key).condition(condition);
+    print(reply(place, event)?.trim_end())
+}
+
+pub(crate) fn patch(
+    place: &Arguments,
+    key: &str,
+    patch: &Patch,
+    condition: &Condition,
+) -> Result<(), Failure> {
+    let mut event = Event::new("patch").string("key", key);
+    for (name, text) in [("merge", &patch.merge), ("patch", &patch.patch)] {
+        if let Some(text) = text {
+            event = event.raw(name, &argument(name, text)?);
+        }
+    }
+    print(reply(place, event.condition(condition))?.trim_end())
+}
+
+pub(crate) fn increment(place: &Arguments, key: &str, by: i64) -> Result<(), Failure> {
+    let event = Event::new("increment").string("key", key);
+    print(reply(place, event.raw("by", &by.to_string()))?.trim_end())
+}
+
+pub(crate) fn stats(place: &Arguments) -> Result<(), Failure> {
+    print(reply(place, Event::new("stats"))?.trim_end())
 }
 
 pub(crate) fn store(place: &Arguments, content: &str) -> Result<(), Failure> {
@@ -74,23 +111,40 @@ impl<'a> Reply<'a> {
 }
 
 /// An event, as it is put together.
-struct Event(Vec<u8>);
+pub(crate) struct Event(Vec<u8>);
 
 impl Event {
-    fn new(kind: &str) -> Self {
+    pub(crate) fn new(kind: &str) -> Self {
         Self(format!("{{\"type\":\"{kind}\"").into_bytes())
     }
 
-    fn string(mut self, name: &str, text: &str) -> Self {
+    pub(crate) fn string(mut self, name: &str, text: &str) -> Self {
         self.name(name);
         write_string(&mut self.0, text);
         self
     }
 
-    fn raw(mut self, name: &str, json: &str) -> Self {
+    pub(crate) fn raw(mut self, name: &str, json: &str) -> Self {
         self.name(name);
         self.0.extend_from_slice(json.as_bytes());
         self
+    }
+
+    pub(crate) fn optional(self, name: &str, number: Option<u64>) -> Self {
+        match number {
+            Some(number) => self.raw(name, &number.to_string()),
+            None => self,
+        }
+    }
+
+    fn condition(self, condition: &Condition) -> Self {
+        self.optional("if_version", condition.if_version)
+    }
+
+    /// The event's line.
+    pub(crate) fn line(mut self) -> Vec<u8> {
+        self.0.extend_from_slice(b"}\n");
+        self.0
     }
 
     fn name(&mut self, name: &str) {
@@ -99,13 +153,8 @@ impl Event {
 }
 
 /// Carries out one event and returns its reply line, where it is no error.
-fn reply(place: &Arguments, Event(mut event): Event) -> Result<String, Failure> {
-    event.extend_from_slice(b"}\n");
-    let replies = Place::open(place)?.send(&event)?;
-    let reply =
-        String::from_utf8(replies).map_err(|_| Failure::new("the store's reply is not UTF-8"))?;
-    Reply::read(&reply)?;
-    Ok(reply)
+fn reply(place: &Arguments, event: Event) -> Result<String, Failure> {
+    Place::open(place)?.ask(event)
 }
 
 fn member<'a>(
@@ -136,9 +185,4 @@ fn argument(name: &str, argument: &str) -> Result<String, Failure> {
         )
     })?;
     Ok(compact(name, raw.get())?.into_owned())
-}
-
-fn print(json: &str) -> Result<(), Failure> {
-    writeln!(std::io::stdout(), "{json}")
-        .map_err(|e| Failure::new(format!("standard output can't be written: {e}")))
 }

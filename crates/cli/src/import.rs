@@ -1,8 +1,10 @@
 //! `kv-actor import`: loads a file of events, one a line, or one JSON object
-//! whose members become keys. The file is read as a stream, however large.
+//! whose members become keys. The file is read as a stream, however large. Or a
+//! directory that `export` has written.
 
 use crate::arguments::Import as Arguments;
 use crate::event::Reply;
+use crate::export;
 use crate::failure::Failure;
 use crate::place::Place;
 use kv_protocol::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
@@ -19,16 +21,15 @@ const SHOWN_MAX: u64 = 10;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let place = Place::open(&arguments.place)?;
+    if arguments.file.is_dir() {
+        let mut import = Import::new(place, None);
+        for path in export::files(&arguments.file)? {
+            import.add(&export::event(&path)?)?;
+        }
+        return import.finish();
+    }
     let (mut input, bytes) = open(&arguments.file)?;
-    let mut import = Import {
-        place,
-        events: Vec::new(),
-        waiting: 0,
-        sent: 0,
-        refused: None,
-        refused_count: 0,
-        progress: Progress::start(bytes),
-    };
+    let mut import = Import::new(place, bytes);
     let first = first_line(&mut input)?;
     if is_event(&first) {
         import.lines(&first, input)?;
@@ -93,6 +94,18 @@ struct Import {
 }
 
 impl Import {
+    fn new(place: Place, bytes: Option<u64>) -> Self {
+        Self {
+            place,
+            events: Vec::new(),
+            waiting: 0,
+            sent: 0,
+            refused: None,
+            refused_count: 0,
+            progress: Progress::start(bytes),
+        }
+    }
+
     fn lines(&mut self, first: &[u8], mut input: impl BufRead) -> Result<(), Failure> {
         self.add(first)?;
         let mut line = Vec::new();

@@ -1,6 +1,7 @@
 //! Where a command's events go: into a data directory, or to a server.
 
 use crate::arguments::Place as Arguments;
+use crate::event::{Event, Reply};
 use crate::failure::Failure;
 use kv_engine::files::native::NativeFiles;
 use kv_engine::{Options, Store};
@@ -45,6 +46,15 @@ impl Place {
             }
             Self::Server(server) => server.post(events),
         }
+    }
+
+    /// Carries out one event and returns its reply line, where it is no error.
+    pub(crate) fn ask(&mut self, event: Event) -> Result<String, Failure> {
+        let replies = self.send(&event.line())?;
+        let reply = String::from_utf8(replies)
+            .map_err(|_| Failure::new("the store's reply is not UTF-8"))?;
+        Reply::read(&reply)?;
+        Ok(reply)
     }
 
     /// Ends the work: the next opening of a directory is to be fast.

@@ -3,16 +3,15 @@
 
 use crate::arguments::Directory as Arguments;
 use crate::failure::Failure;
+use crate::output::{bar, print_report};
 use crate::place::now_ms;
-use indicatif::{ProgressBar, ProgressStyle};
 use kv_engine::files::native::NativeFiles;
 use kv_engine::log::verify::Verified;
 use kv_engine::{OpenError, Options};
 use kv_protocol::Code;
 use kv_runtime::directory::DataDirectory;
 use kv_runtime::manifest::Manifest;
-use serde::Serialize;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 /// The folder in a data directory that takes what a repair sets aside.
@@ -22,7 +21,7 @@ const LOST: &str = "lost";
 pub(crate) fn verify(arguments: &Arguments) -> Result<(), Failure> {
     let (path, _directory) = open(arguments)?;
     let found = check(&path)?;
-    print(&found)?;
+    print_report(&found)?;
     match found.damage.len() {
         0 => Ok(()),
         1 => Err(damaged("one line is damaged")),
@@ -53,7 +52,7 @@ pub(crate) fn repair(arguments: &Arguments, yes: bool) -> Result<(), Failure> {
     }
     let files = NativeFiles::new(&path);
     let repaired = kv_engine::log::repair::repair(&files, &NativeFiles::new(lost), now_ms());
-    print(&repaired.map_err(|e| failure(&e))?)
+    print_report(&repaired.map_err(|e| failure(&e))?)
 }
 
 /// Locks the directory: what a server writes is not to be looked at.
@@ -71,12 +70,7 @@ fn open(arguments: &Arguments) -> Result<(PathBuf, DataDirectory), Failure> {
 }
 
 fn check(path: &Path) -> Result<Verified, Failure> {
-    let bar = if std::io::stderr().is_terminal() {
-        let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}, {eta} left");
-        ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-    } else {
-        ProgressBar::hidden()
-    };
+    let bar = bar();
     let found = kv_engine::log::verify::verify(&NativeFiles::new(path), |done, total| {
         bar.set_length(total);
         bar.set_position(done);
@@ -103,10 +97,4 @@ fn ask(path: &Path, count: usize) -> Result<(), Failure> {
         Ok(_) if answer.trim().eq_ignore_ascii_case("y") => Ok(()),
         _ => refused("nothing was changed"),
     }
-}
-
-fn print(report: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string(report).map_err(|e| Failure::new(e.to_string()))?;
-    writeln!(std::io::stdout(), "{text}")
-        .map_err(|e| Failure::new(format!("standard output can't be written: {e}")))
 }

@@ -7,6 +7,7 @@ pub mod lines;
 pub mod record;
 pub mod recovery;
 pub mod repair;
+pub mod restore;
 mod scan;
 pub mod segment;
 mod survey;

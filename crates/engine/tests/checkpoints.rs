@@ -9,7 +9,7 @@ use kv_engine::{Options, Store};
 
 fn options() -> Options {
     Options {
-        segment_bytes_max: 8 * 1024,
+        segment_bytes_max: 64 * 1024,
         checkpoint_interval_bytes: 16 * 1024,
         ..Options::default()
     }
@@ -42,7 +42,7 @@ fn written() -> MemoryFiles {
     let files = MemoryFiles::default();
     let (mut store, _) = open_with(&files, options());
     say(&mut store, CONTENT);
-    for step in 0..400 {
+    for step in 0..490 {
         put(
             &mut store,
             &key(step * 7 % KEYS),
@@ -141,7 +141,7 @@ fn one_of_another_log_is_passed_over() {
     let files = written();
     let other = MemoryFiles::default();
     let (mut store, _) = open_with(&other, options());
-    for step in 0..400 {
+    for step in 0..420 {
         put(
             &mut store,
             &key(step % KEYS),
@@ -165,7 +165,7 @@ fn one_that_knows_more_than_the_log_is_passed_over() {
     let files = MemoryFiles::default();
     let (mut store, _) = open_with(&files, options());
     let mut early = MemoryFiles::default();
-    for step in 0..400 {
+    for step in 0..420 {
         if step == 50 {
             early = copy(&files);
         }
@@ -225,7 +225,9 @@ fn damage_behind_the_checkpoint_stops_the_opening_all_the_same() {
         &format!(r#"{{"type":"get_content","hash":"{hash}"}}"#),
     );
     assert_eq!(code_in(&reply), "corrupt");
-    // A segment that is missing or too short is found at once.
+    // A segment that is missing or too short is found at once, once another
+    // seals it.
+    put(&mut store, "a", "1");
     files.remove(name).unwrap();
     assert!(Store::open(files.clone(), options()).is_err());
 }

@@ -16,6 +16,9 @@ use kv_engine::{OpenError, Options, Outcome, Store};
 /// The longest batch.
 const BATCH_EVENTS_MAX: usize = 6;
 
+/// A time at which no value has ended: what is read then, is read alone.
+const BEFORE_ALL_MS: u64 = 0;
+
 /// A store on a simulated disk, and what it should hold.
 #[derive(Debug)]
 pub struct History {
@@ -198,8 +201,8 @@ impl History {
             return Ok(());
         }
         for event in every_read() {
-            let expected = self.model.clone().apply(&event);
-            let (replies, _) = self.say(&mut store, &[event])?;
+            let expected = self.model.clone().apply(&event, BEFORE_ALL_MS);
+            let (replies, _) = self.say_at(BEFORE_ALL_MS, &mut store, &[event])?;
             ensure!(
                 is_expected(&replies[0], &expected) || code(&replies[0]) == "corrupt",
                 "byte {place} of {name} has a flipped bit, and {} is served for {expected:?}",
@@ -223,6 +226,10 @@ impl History {
     }
 
     fn batch_of(&mut self, events: Vec<Event>, may_be_refused: bool) -> Result<(), Failure> {
+        // Clocks jump, also back.
+        self.time_ms = self
+            .time_ms
+            .wrapping_add_signed(self.random.i64(-5000..9000));
         let expected = self.expect(events);
         let Some(mut store) = self.store.take() else {
             return self.open_unchanged();
@@ -244,6 +251,9 @@ impl History {
             self.files.relieve();
             return self.open(&expected.states).map(drop);
         }
+        // A disk that refuses to store the end of values still serves none of them.
+        let refused = may_be_refused && store.changes().is_empty();
+        while !refused && self.model.expire(self.time_ms) {}
         self.store = Some(store);
         for ((event, reply), expected) in
             expected.events.iter().zip(&replies).zip(&expected.replies)
@@ -252,7 +262,7 @@ impl History {
                 // It has changed nothing, and what follows sees that.
                 continue;
             }
-            let right = self.model.apply(event);
+            let right = self.model.apply(event, self.time_ms);
             ensure!(
                 is_expected(reply, &right) && (may_be_refused || right == *expected),
                 "{reply} where {right:?} was expected"
@@ -265,9 +275,12 @@ impl History {
         let mut states = vec![self.model.clone()];
         let mut replies = Vec::new();
         let mut state = self.model.clone();
+        while state.expire(self.time_ms) {
+            states.push(state.clone());
+        }
         for event in &events {
             let before = state.version;
-            replies.push(state.apply(event));
+            replies.push(state.apply(event, self.time_ms));
             if state.version > before {
                 states.push(state.clone());
             }
@@ -284,10 +297,15 @@ impl History {
         store: &mut Store<SimulatedFiles>,
         events: &[Event],
     ) -> Result<(Vec<String>, Outcome), Failure> {
-        // Clocks jump, also back.
-        self.time_ms = self
-            .time_ms
-            .wrapping_add_signed(self.random.i64(-5000..9000));
+        self.say_at(self.time_ms, store, events)
+    }
+
+    fn say_at(
+        &mut self,
+        time_ms: u64,
+        store: &mut Store<SimulatedFiles>,
+        events: &[Event],
+    ) -> Result<(Vec<String>, Outcome), Failure> {
         self.operations += events.len() as u64;
         let mut batch = String::new();
         for event in events {
@@ -295,7 +313,7 @@ impl History {
             batch.push('\n');
         }
         let mut replies = Vec::new();
-        let outcome = store.handle(batch.as_bytes(), self.time_ms, &mut replies);
+        let outcome = store.handle(batch.as_bytes(), time_ms, &mut replies);
         let replies = String::from_utf8(replies).map_err(|e| Failure(e.to_string()))?;
         let replies: Vec<_> = replies.lines().map(str::to_owned).collect();
         ensure!(
@@ -376,8 +394,9 @@ impl History {
             return Ok(());
         };
         for event in every_read() {
-            let expected = self.model.clone().apply(&event);
-            let (replies, _) = self.say(&mut store, std::slice::from_ref(&event))?;
+            let expected = self.model.clone().apply(&event, BEFORE_ALL_MS);
+            let event_alone = std::slice::from_ref(&event);
+            let (replies, _) = self.say_at(BEFORE_ALL_MS, &mut store, event_alone)?;
             ensure!(
                 is_expected(&replies[0], &expected),
                 "{event:?} is answered {} where {expected:?} was expected",

@@ -1,9 +1,11 @@
 //! The binary as its users meet it: real processes, real files, real sockets.
 
+mod backing_up;
 mod bad_input;
 mod commands;
 mod crowd;
 mod importing;
+mod pages;
 mod readme;
 mod refusals;
 mod repairing;

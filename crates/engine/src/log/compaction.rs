@@ -26,12 +26,16 @@ pub const SEGMENTS_MANY: u64 = 64;
 pub const SEGMENTS_FACTOR: u64 = 4;
 
 /// Whether a log is to be compacted: with more than seven dead bytes for ten
-/// live ones, and more than half a segment beyond that.
+/// live ones, and more than half a segment beyond that; or up to one and a half
+/// where so little is live that copying it takes less than a segment. That is
+/// the history that those who follow the changes can count on.
 #[must_use]
 pub fn is_due(log_bytes: u64, live_bytes: u64, segments: u64, segment_bytes_max: u64) -> bool {
     let dead_bytes = log_bytes.saturating_sub(live_bytes);
     let segments_max = SEGMENTS_MANY + SEGMENTS_FACTOR * (log_bytes / segment_bytes_max);
-    dead_bytes > live_bytes / 10 * 7 + segment_bytes_max / 2 || segments > segments_max
+    let copied_bytes = live_bytes.min(segment_bytes_max);
+    let spare_bytes = segment_bytes_max + segment_bytes_max / 2 - copied_bytes;
+    dead_bytes > live_bytes / 10 * 7 + spare_bytes || segments > segments_max
 }
 
 /// A segment while it is compacted.

@@ -28,12 +28,37 @@ pub fn say<F: Files>(store: &mut Store<F>, event: &str) -> String {
     replies[0].clone()
 }
 
+/// One event, so many milliseconds behind [`TIME_MS`]; its reply as JSON.
+pub fn say_at<F: Files>(store: &mut Store<F>, after_ms: u64, event: &str) -> serde_json::Value {
+    let (replies, outcome) = say_all_at(store, after_ms, &[event]);
+    assert_eq!(outcome, Outcome::Serving, "{replies:?}");
+    serde_json::from_str(&replies[0]).expect("a reply is JSON")
+}
+
+/// One event; its reply as JSON.
+pub fn ask<F: Files>(store: &mut Store<F>, event: &str) -> serde_json::Value {
+    say_at(store, 0, event)
+}
+
 /// One batch; its replies as text.
 pub fn say_all<F: Files>(store: &mut Store<F>, events: &[&str]) -> (Vec<String>, Outcome) {
+    say_all_at(store, 0, events)
+}
+
+/// One batch, so many milliseconds behind [`TIME_MS`]; its replies as text.
+pub fn say_all_at<F: Files>(
+    store: &mut Store<F>,
+    after_ms: u64,
+    events: &[&str],
+) -> (Vec<String>, Outcome) {
     let mut batch = events.join("\n");
     batch.push('\n');
     let mut replies = Vec::new();
-    let outcome = store.handle(batch.as_bytes(), TIME_MS, &mut replies);
+    let outcome = store.handle(
+        batch.as_bytes(),
+        TIME_MS.wrapping_add(after_ms),
+        &mut replies,
+    );
     let replies = String::from_utf8(replies).expect("replies are UTF-8");
     assert!(replies.ends_with('\n'));
     let replies: Vec<_> = replies.lines().map(str::to_owned).collect();
