@@ -76,7 +76,7 @@ fn one_that_fails_in_the_middle_is_cut_off() {
     let request = head(server.http(), "GET", "/backup", &[]);
     stream.write_all(request.as_bytes()).unwrap();
     // The first pages are on their way, and the rest must come from the log.
-    let mut begun = [0; 100_000];
+    let mut begun = vec![0; 100_000];
     stream.read_exact(&mut begun).unwrap();
     for file in std::fs::read_dir(data.path()).unwrap() {
         let path = file.unwrap().path();

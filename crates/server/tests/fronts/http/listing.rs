@@ -2,6 +2,7 @@
 
 use super::{JSON, ask};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 fn put(key: &str, value: usize) -> u64 {
     let put = ask("PUT", &format!("/keys/{key}"), &[JSON], value.to_string());
@@ -16,7 +17,10 @@ fn names(page: &Value, member: &str) -> Vec<String> {
 
 /// A cursor is whatever it is: it goes back percent-encoded.
 fn encode(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        write!(encoded, "%{byte:02X}").unwrap();
+        encoded
+    })
 }
 
 #[test]
