@@ -151,10 +151,12 @@ impl Clients {
         self.reply(id, &refused);
     }
 
-    /// Notes whether a client is told changes.
-    pub(crate) fn set_watches(&mut self, id: usize, watches: bool) {
+    /// Notes that a client is told changes, and the memory of that; or that it is
+    /// told no more.
+    pub(crate) fn set_watch(&mut self, id: usize, watch_bytes: Option<usize>) {
         if let Some(connection) = self.connections.get_mut(id) {
-            connection.watches = watches;
+            connection.watch_bytes = watch_bytes;
+            touch(connection, id, &mut self.touched);
         }
     }
 
@@ -215,7 +217,7 @@ impl Clients {
                 // sent meanwhile would reset the connection.
                 connection.end(&mut self.scratch);
                 self.metrics.connections.dec();
-                if connection.watches {
+                if connection.watch_bytes.is_some() {
                     self.gone.push(id);
                 }
                 continue;
@@ -255,7 +257,9 @@ impl Clients {
                 // Nothing may change for long: whether who watches is still there,
                 // the system finds out.
                 Admission::Granted
-                    if idle >= timeouts[1] && !connection.is_in_batch() && !connection.watches =>
+                    if idle >= timeouts[1]
+                        && !connection.is_in_batch()
+                        && connection.watch_bytes.is_none() =>
                 {
                     connection.break_off();
                 }

@@ -42,8 +42,8 @@ pub(crate) struct Connection {
     ended: bool,
     /// It is gone, or broken.
     broken: bool,
-    /// It is told changes, and need not say anything itself.
-    pub(crate) watches: bool,
+    /// It is told changes, and need not say anything itself: the memory of that.
+    pub(crate) watch_bytes: Option<usize>,
     /// The stream was ended behind the last reply.
     said_end: bool,
     /// Something was read or sent since `active` was set.
@@ -93,7 +93,7 @@ impl Connection {
             counted_bytes: 0,
             ended: false,
             broken: false,
-            watches: false,
+            watch_bytes: None,
             said_end: false,
             moved: false,
             active: Instant::now(),
@@ -318,6 +318,7 @@ impl Connection {
             + self.framing.held_bytes()
             + self.replies.capacity()
             + self.stream.held_bytes()
+            + self.watch_bytes.unwrap_or(0)
     }
 
     pub(crate) fn stream_mut(&mut self) -> &mut Stream {

@@ -79,7 +79,8 @@ impl Guest {
             Err(unavailable) => tracing::debug!(%unavailable, "the actor is down"),
         }
         let is_helped = matches!(&called.handled, Ok(handled) if !handled.changes.is_empty());
-        if !is_helped {
+        let is_still_due = self.wake_at_ms.is_some_and(|due| due <= called.time_ms);
+        if is_still_due && !is_helped {
             self.wake_not_before = Instant::now() + WAKE_AGAIN;
         }
         Some(called)

@@ -85,7 +85,7 @@ impl Asked {
             (Ok(reply), _) if reply.status != "ok" => clients.reply(self.client, line),
             (_, What::Unwatch) => {
                 watchers.remove(Watcher::Client(self.client));
-                clients.set_watches(self.client, false);
+                clients.set_watch(self.client, None);
                 reply::unwatch(&mut answer, id);
                 clients.reply(self.client, &answer);
             }
@@ -105,7 +105,8 @@ impl Asked {
                 let from = since.unwrap_or(version);
                 reply::watch(&mut answer, id, from);
                 clients.reply(self.client, &answer);
-                clients.set_watches(self.client, true);
+                let bytes = prefix.len() + id.map_or(0, str::len);
+                clients.set_watch(self.client, Some(bytes));
                 watchers.begin(self.client, id, prefix, from, since.is_none());
             }
             _ => refused(clients, &refusal::unreadable()),

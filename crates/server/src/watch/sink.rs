@@ -133,6 +133,7 @@ impl Sink {
                 let mut line = Vec::new();
                 reply::error(&mut line, id.as_deref(), &refusal);
                 clients.tell(*client, &line);
+                clients.set_watch(*client, None);
             }
             Self::Http(subscriber) => subscriber.send(Told::Refused(refusal)),
         }
