@@ -1,13 +1,13 @@
 //! Percent-decoding of a key in a path, against a plain loop.
 
-use kv_server::decode_segment;
+use kv_server::decode;
 
 /// Decodes `data`.
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    assert_eq!(decode_segment(text).ok(), plain(text), "{text}");
+    assert_eq!(decode(text, "path").ok(), plain(text), "{text}");
 }
 
 fn plain(text: &str) -> Option<String> {

@@ -42,6 +42,8 @@ pub(crate) struct Connection {
     ended: bool,
     /// It is gone, or broken.
     broken: bool,
+    /// It is told changes, and need not say anything itself: the memory of that.
+    pub(crate) watch_bytes: Option<usize>,
     /// The stream was ended behind the last reply.
     said_end: bool,
     /// Something was read or sent since `active` was set.
@@ -91,6 +93,7 @@ impl Connection {
             counted_bytes: 0,
             ended: false,
             broken: false,
+            watch_bytes: None,
             said_end: false,
             moved: false,
             active: Instant::now(),
@@ -214,6 +217,13 @@ impl Connection {
         }
     }
 
+    /// Adds lines that are no replies.
+    pub(crate) fn tell(&mut self, lines: &[u8]) {
+        if !self.broken {
+            self.replies.extend_from_slice(lines);
+        }
+    }
+
     /// Tells the client what is no reply to an event.
     pub(crate) fn refuse(&mut self, refusal: &Refusal) {
         reply::error(&mut self.replies, None, refusal);
@@ -308,13 +318,15 @@ impl Connection {
             + self.framing.held_bytes()
             + self.replies.capacity()
             + self.stream.held_bytes()
+            + self.watch_bytes.unwrap_or(0)
     }
 
     pub(crate) fn stream_mut(&mut self) -> &mut Stream {
         &mut self.stream
     }
 
-    fn owed_bytes(&self) -> usize {
+    /// What was said and not sent.
+    pub(crate) fn owed_bytes(&self) -> usize {
         self.replies.len() - self.sent
     }
 

@@ -10,16 +10,19 @@ pub mod token;
 
 mod clients;
 mod connection;
+mod guest;
 mod http;
 mod limits;
 mod posted;
 mod private_file;
 mod reactor;
+mod refusal;
 mod stream;
 mod unix_socket;
+mod watch;
 
 pub use bind::{Addresses, BindError, ListenOptions, Server};
-pub use http::decode_segment;
+pub use http::decode;
 pub use shutdown::Shutdown;
 pub use tls::Certificate;
 pub use token::{Token, TokenText};
