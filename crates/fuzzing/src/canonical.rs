@@ -72,7 +72,7 @@ fn quoted(text: &str) -> String {
             '\r' => output.push_str("\\r"),
             '\t' => output.push_str("\\t"),
             character if character < ' ' => {
-                output.push_str(&format!("\\u{:04x}", u32::from(character)));
+                output.extend(format!("\\u{:04x}", u32::from(character)).chars());
             }
             character => output.push(character),
         }
@@ -110,7 +110,7 @@ fn write_otherwise(value: &Value, output: &mut String) {
 fn escape_all(text: &str, output: &mut String) {
     output.push('"');
     for unit in text.encode_utf16() {
-        output.push_str(&format!("\\u{unit:04X}"));
+        output.extend(format!("\\u{unit:04X}").chars());
     }
     output.push('"');
 }
@@ -127,7 +127,8 @@ fn decimal(number: &str) -> (bool, String, i64) {
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = format!("{whole}{fraction}");
     let leading = digits.len() - digits.trim_start_matches('0').len();
-    let point = exponent + whole.len() as i64 - leading as i64;
+    let places = |count: usize| i64::try_from(count).expect("no text is that long");
+    let point = exponent + places(whole.len()) - places(leading);
     match digits.trim_matches('0') {
         "" => (false, String::new(), 0),
         digits => (negative, digits.to_owned(), point),

@@ -10,7 +10,7 @@ pub fn run(data: &[u8]) {
     let mut framing = Framing::default();
     let mut found: Vec<Vec<u8>> = Vec::new();
     let mut take = |framing: &mut Framing| {
-        while let Some(frame) = framing.next() {
+        while let Some(frame) = framing.next_frame() {
             match frame {
                 Frame::Line(range) => found.push(framing.line(range).to_vec()),
                 Frame::TooLong => panic!("no line is that long"),

@@ -106,7 +106,7 @@ impl Connection {
 
     /// Takes the first line, which must be the token.
     pub(crate) fn authenticate(&mut self, token: &Token) {
-        let checked = match self.framing.next() {
+        let checked = match self.framing.next_frame() {
             Some(Frame::Line(range)) => {
                 let line = self.framing.line(range);
                 match authentication::token(line) {
@@ -184,12 +184,12 @@ impl Connection {
         if self.broken || self.admission != Admission::Granted || self.is_stalled() {
             return None;
         }
-        if let Some(Frame::Line(range)) = self.returned.next() {
+        if let Some(Frame::Line(range)) = self.returned.next_frame() {
             self.in_batch += 1;
             return Some(self.returned.line(range));
         }
         loop {
-            match self.framing.next()? {
+            match self.framing.next_frame()? {
                 Frame::Line(range) => {
                     self.in_batch += 1;
                     return Some(self.framing.line(range));

@@ -69,7 +69,7 @@ impl Framing {
         self.ended = true;
     }
 
-    /// Whether `next` has something to give.
+    /// Whether `next_frame` has something to give.
     pub fn is_ready(&mut self) -> bool {
         if self.skipping {
             return self.skipped || self.ended;
@@ -78,7 +78,7 @@ impl Framing {
     }
 
     /// The next line; nothing before it is whole. Blank lines are left out.
-    pub fn next(&mut self) -> Option<Frame> {
+    pub fn next_frame(&mut self) -> Option<Frame> {
         if self.skipping {
             if !(self.skipped || self.ended) {
                 return None;
@@ -148,7 +148,7 @@ mod tests {
 
     fn all(framing: &mut Framing) -> Vec<String> {
         let mut frames = Vec::new();
-        while let Some(frame) = framing.next() {
+        while let Some(frame) = framing.next_frame() {
             frames.push(match frame {
                 Frame::Line(range) => String::from_utf8(framing.line(range).to_vec()).unwrap(),
                 Frame::TooLong => "TOO LONG".to_owned(),
@@ -210,7 +210,7 @@ mod tests {
     fn lines_put_back_come_first() {
         let mut framing = Framing::default();
         framing.feed(b"one\ntwo\nthree\nfo");
-        assert!(framing.next().is_some() && framing.next().is_some());
+        assert!(framing.next_frame().is_some() && framing.next_frame().is_some());
         framing.put_back(b"two\n");
         assert_eq!(all(&mut framing), ["two", "three"]);
         framing.put_back(b"three\n");
@@ -237,7 +237,7 @@ mod tests {
         assert!(!framing.is_ready());
         framing.feed(b"c\nd");
         assert!(framing.is_ready());
-        assert_eq!(framing.next(), Some(Frame::Line(0..3)));
+        assert_eq!(framing.next_frame(), Some(Frame::Line(0..3)));
         assert_eq!(framing.line(0..3), b"abc");
         assert!(!framing.is_ready());
         framing.end();
