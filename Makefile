@@ -4,7 +4,7 @@
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help toolchain component build run lint test sim soak torture deny \
+.PHONY: help toolchain component build run lint test sim soak fuzz torture deny \
 	idle-connections rivals bench bench-quick micro instructions instructions-accept
 
 help: ## lists the targets
@@ -61,9 +61,13 @@ instructions-accept: toolchain ## keeps the instructions as they are now
 sim: toolchain ## replays one seed of the simulator: make sim SEED=n
 	cargo run --locked --package kv-simulator -- --seed $(or $(SEED),1)
 
-soak: toolchain ## simulates for an hour, or SOAK_MINUTES
+soak: fuzz ## fuzzes, then simulates for an hour, or SOAK_MINUTES
 	cargo run --release --locked --package kv-simulator -- --histories 1000000 \
 		--every-point 1000000 --variants 100 --minutes $(or $(SOAK_MINUTES),60)
+
+fuzz: toolchain ## fuzzes each target for FUZZ_SECONDS (600), or FUZZ_TARGET alone
+	scripts/install-debian g++
+	scripts/fuzz $(or $(FUZZ_SECONDS),600) $(FUZZ_TARGET)
 
 idle-connections: build ## memory of a server with 10,000 idle clients
 	ulimit -n $$(ulimit -H -n) && \

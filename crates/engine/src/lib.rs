@@ -3,6 +3,7 @@
 
 pub mod cache;
 pub mod canonical;
+pub mod changes;
 pub mod content;
 pub mod error;
 pub mod files;

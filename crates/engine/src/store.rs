@@ -278,6 +278,10 @@ impl<F: Files> Store<F> {
                 self.tell_statistics(id, replies);
                 Ok(())
             }
+            Operation::Watch { .. } | Operation::Unwatch => Err(Refusal::new(
+                Code::InvalidEvent,
+                "a watch needs a connection that stays: send it to a server over lines, or ask for GET /watch",
+            )),
         }
     }
 

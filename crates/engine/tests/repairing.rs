@@ -257,3 +257,18 @@ fn a_repair_that_ends_anywhere_can_be_run_again() {
     }
     assert!(calls > 10, "{calls}");
 }
+
+#[test]
+fn a_short_line_that_was_put_in_is_damage_like_any_other() {
+    let files = MemoryFiles::default();
+    let mut store = open(&files);
+    put(&mut store, "a", "1");
+    put(&mut store, "b", "2");
+    let bytes = bytes_of(&files, "00000001.jsonl");
+    let place = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let with = [&bytes[..place], b"short\n", &bytes[place..]].concat();
+    replace(&files, "00000001.jsonl", &with);
+    let verified = verify(&files, |_, _| {}).unwrap();
+    assert_eq!(verified.damage.len(), 1, "{verified:?}");
+    assert_eq!((verified.damage[0].line, verified.damage[0].bytes), (2, 6));
+}

@@ -88,6 +88,15 @@ pub enum Operation<'a> {
     },
     /// Tell how the store stands.
     Stats,
+    /// Tell each change as it happens. It is for the front, not for the store.
+    Watch {
+        /// How the keys begin.
+        prefix: Cow<'a, str>,
+        /// The version behind which changes are wanted; from now on without it.
+        since: Option<u64>,
+    },
+    /// Tell no more of them.
+    Unwatch,
 }
 
 /// Which event a batch came as.
@@ -204,6 +213,11 @@ fn operation<'a>(fields: &Fields<'a>) -> Result<Operation<'a>, Refusal> {
             since: values::number(fields, Field::Since)?.unwrap_or(0),
             cursor: cursor(fields)?,
         }),
+        "watch" => Ok(Operation::Watch {
+            prefix: optional_key(fields, Field::Prefix)?.unwrap_or_default(),
+            since: values::number(fields, Field::Since)?,
+        }),
+        "unwatch" => Ok(Operation::Unwatch),
         _ => Ok(Operation::Stats),
     }
 }

@@ -196,6 +196,27 @@ pub fn authenticate(output: &mut Vec<u8>, id: Option<&str>) {
     end(output);
 }
 
+/// The watch has begun; it tells the changes behind `version`.
+pub fn watch(output: &mut Vec<u8>, id: Option<&str>, version: u64) {
+    ok(output, id);
+    number(output, "version", version);
+    end(output);
+}
+
+/// The watch has ended.
+pub fn unwatch(output: &mut Vec<u8>, id: Option<&str>) {
+    ok(output, id);
+    end(output);
+}
+
+/// A watcher is told a change: `row` is a compact JSON object.
+pub fn change(output: &mut Vec<u8>, id: Option<&str>, row: &[u8]) {
+    begin(output, "change", id);
+    output.push(b',');
+    output.extend_from_slice(row.strip_prefix(b"{").unwrap_or(row));
+    output.push(b'\n');
+}
+
 /// The event was not carried out.
 pub fn error(output: &mut Vec<u8>, id: Option<&str>, refusal: &Refusal) {
     begin(output, "error", id);

@@ -1,6 +1,7 @@
 //! Binds every front before anything is served, and serves them.
 
 use crate::clients::Clients;
+use crate::guest::Guest;
 use crate::http;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -10,6 +11,7 @@ use crate::stream::Stream;
 use crate::tls::{Certificate, TlsStream};
 use crate::token::Token as Secret;
 use crate::unix_socket::{SocketFile, bind_unix};
+use crate::watch::Watchers;
 use kv_runtime::{Actor, Mailbox};
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Poll, Token, Waker};
@@ -17,7 +19,7 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 pub(crate) const WAKE: Token = Token(usize::MAX - 1);
 pub(crate) const ACCEPT_LINES: Token = Token(usize::MAX - 2);
@@ -154,12 +156,15 @@ impl Server {
                 tracing::error!(error = %e, "the actor's thread can't be woken");
             }
         });
+        let (arrivals, arrived) = mpsc::channel();
+        let watch = http::Watch::new(arrivals, Arc::clone(&self.waker));
         let front = self
             .http
             .map(|listener| {
                 http::Front::start(
                     listener,
                     mailbox,
+                    watch,
                     Arc::clone(&metrics),
                     self.limits,
                     self.token,
@@ -170,12 +175,12 @@ impl Server {
         let clients = Clients::new(self.limits, self.token, Arc::clone(&metrics));
         let reactor = Reactor::new(
             self.poll,
-            actor,
+            Guest::new(actor, Arc::clone(&metrics)),
             inbox,
             self.listeners,
             self.shutdown,
-            metrics,
             clients,
+            Watchers::new(arrived, metrics),
         );
         let served = reactor.run();
         if let Some(front) = front {

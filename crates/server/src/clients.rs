@@ -7,7 +7,7 @@ use crate::metrics::Metrics;
 use crate::stream::Stream;
 use crate::token::Token as Secret;
 use kv_protocol::limits::EVENT_BYTES_MAX;
-use kv_protocol::{Code, Refusal};
+use kv_protocol::{Code, Refusal, event, reply};
 use mio::event::Event;
 use mio::{Registry, Token};
 use slab::Slab;
@@ -40,6 +40,8 @@ pub(crate) struct Clients {
     listed: VecDeque<usize>,
     /// Those to look after at the end of a round.
     touched: Vec<usize>,
+    /// Those that have watched, and are gone.
+    gone: Vec<usize>,
     held_bytes: usize,
     scratch: Vec<u8>,
     limits: Limits,
@@ -56,6 +58,7 @@ impl Clients {
             connections: Slab::new(),
             listed: VecDeque::new(),
             touched: Vec::new(),
+            gone: Vec::new(),
             held_bytes: 0,
             scratch: vec![0; READ_BYTES],
             limits,
@@ -141,6 +144,48 @@ impl Clients {
         }
     }
 
+    /// Tells a client that one of its lines was not carried out.
+    pub(crate) fn refuse(&mut self, id: usize, line: &[u8], refusal: &Refusal) {
+        let mut refused = Vec::new();
+        reply::error(&mut refused, event::id_of(line), refusal);
+        self.reply(id, &refused);
+    }
+
+    /// Notes that a client is told changes, and the memory of that; or that it is
+    /// told no more.
+    pub(crate) fn set_watch(&mut self, id: usize, watch_bytes: Option<usize>) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.watch_bytes = watch_bytes;
+            touch(connection, id, &mut self.touched);
+        }
+    }
+
+    /// Whether so much more may be held for clients.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.held_bytes + bytes <= self.limits.held_bytes_max
+    }
+
+    /// Tells a client what is no reply.
+    pub(crate) fn tell(&mut self, id: usize, lines: &[u8]) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.tell(lines);
+            connection.counted_bytes += lines.len();
+            self.held_bytes += lines.len();
+            touch(connection, id, &mut self.touched);
+        }
+    }
+
+    /// What a client was told and has not taken.
+    pub(crate) fn owed_bytes(&self, id: usize) -> usize {
+        let connection = self.connections.get(id);
+        connection.map_or(0, Connection::owed_bytes)
+    }
+
+    /// The clients that have watched and are gone since this was last asked.
+    pub(crate) fn gone(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.gone)
+    }
+
     /// Gives a client the last `count` of its lines back, for a later batch.
     pub(crate) fn take_back(&mut self, id: usize, lines: &[u8], count: usize) {
         if let Some(connection) = self.connections.get_mut(id) {
@@ -172,6 +217,9 @@ impl Clients {
                 // sent meanwhile would reset the connection.
                 connection.end(&mut self.scratch);
                 self.metrics.connections.dec();
+                if connection.watch_bytes.is_some() {
+                    self.gone.push(id);
+                }
                 continue;
             }
             self.held_bytes += connection.counted_bytes;
@@ -206,7 +254,13 @@ impl Clients {
                 }
                 // Refused ones have had their time; it is up to them to take the reason.
                 Admission::Refused if idle >= timeouts[0] * 2 => connection.break_off(),
-                Admission::Granted if idle >= timeouts[1] && !connection.is_in_batch() => {
+                // Nothing may change for long: whether who watches is still there,
+                // the system finds out.
+                Admission::Granted
+                    if idle >= timeouts[1]
+                        && !connection.is_in_batch()
+                        && connection.watch_bytes.is_none() =>
+                {
                     connection.break_off();
                 }
                 _ => continue,

@@ -42,6 +42,8 @@ pub(crate) struct Connection {
     ended: bool,
     /// It is gone, or broken.
     broken: bool,
+    /// It is told changes, and need not say anything itself: the memory of that.
+    pub(crate) watch_bytes: Option<usize>,
     /// The stream was ended behind the last reply.
     said_end: bool,
     /// Something was read or sent since `active` was set.
@@ -91,6 +93,7 @@ impl Connection {
             counted_bytes: 0,
             ended: false,
             broken: false,
+            watch_bytes: None,
             said_end: false,
             moved: false,
             active: Instant::now(),
@@ -103,7 +106,7 @@ impl Connection {
 
     /// Takes the first line, which must be the token.
     pub(crate) fn authenticate(&mut self, token: &Token) {
-        let checked = match self.framing.next() {
+        let checked = match self.framing.next_frame() {
             Some(Frame::Line(range)) => {
                 let line = self.framing.line(range);
                 match authentication::token(line) {
@@ -181,12 +184,12 @@ impl Connection {
         if self.broken || self.admission != Admission::Granted || self.is_stalled() {
             return None;
         }
-        if let Some(Frame::Line(range)) = self.returned.next() {
+        if let Some(Frame::Line(range)) = self.returned.next_frame() {
             self.in_batch += 1;
             return Some(self.returned.line(range));
         }
         loop {
-            match self.framing.next()? {
+            match self.framing.next_frame()? {
                 Frame::Line(range) => {
                     self.in_batch += 1;
                     return Some(self.framing.line(range));
@@ -211,6 +214,13 @@ impl Connection {
         self.in_batch -= 1;
         if !self.broken {
             self.replies.extend_from_slice(line);
+        }
+    }
+
+    /// Adds lines that are no replies.
+    pub(crate) fn tell(&mut self, lines: &[u8]) {
+        if !self.broken {
+            self.replies.extend_from_slice(lines);
         }
     }
 
@@ -308,13 +318,15 @@ impl Connection {
             + self.framing.held_bytes()
             + self.replies.capacity()
             + self.stream.held_bytes()
+            + self.watch_bytes.unwrap_or(0)
     }
 
     pub(crate) fn stream_mut(&mut self) -> &mut Stream {
         &mut self.stream
     }
 
-    fn owed_bytes(&self) -> usize {
+    /// What was said and not sent.
+    pub(crate) fn owed_bytes(&self) -> usize {
         self.replies.len() - self.sent
     }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 /// The line that a client sends next.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Frame {
+pub enum Frame {
     /// An event: where [`Framing::line`] finds it, until more is fed.
     Line(Range<usize>),
     /// A line longer than any event may be, all of it passed over.
@@ -15,7 +15,7 @@ pub(crate) enum Frame {
 
 /// What has come from a client and is not yet a whole line, or not yet taken.
 #[derive(Debug, Default)]
-pub(crate) struct Framing {
+pub struct Framing {
     buffer: Vec<u8>,
     /// Where the next line begins in `buffer`.
     next: usize,
@@ -29,21 +29,23 @@ pub(crate) struct Framing {
 }
 
 /// A buffer with less in it than this keeps no more than this.
-pub(crate) const KEPT_BYTES_MAX: usize = 4 * 1024;
+pub const KEPT_BYTES_MAX: usize = 4 * 1024;
 
 impl Framing {
     /// The memory held.
-    pub(crate) fn held_bytes(&self) -> usize {
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
         self.buffer.capacity()
     }
 
     /// How much has come that is not taken.
-    pub(crate) fn pending_bytes(&self) -> usize {
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
         self.buffer.len() - self.next
     }
 
     /// Takes in what has come.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+    pub fn feed(&mut self, bytes: &[u8]) {
         if self.skipping && !self.skipped {
             if let Some(end) = memchr::memchr(b'\n', bytes) {
                 self.skipped = true;
@@ -56,19 +58,19 @@ impl Framing {
     }
 
     /// Puts back lines, each with its line feed, that were the last to be taken.
-    pub(crate) fn put_back(&mut self, lines: &[u8]) {
+    pub fn put_back(&mut self, lines: &[u8]) {
         self.forget_taken();
         self.buffer.splice(..0, lines.iter().copied());
         self.searched = 0;
     }
 
     /// Nothing more will come: what is left is the last line.
-    pub(crate) fn end(&mut self) {
+    pub fn end(&mut self) {
         self.ended = true;
     }
 
-    /// Whether `next` has something to give.
-    pub(crate) fn is_ready(&mut self) -> bool {
+    /// Whether `next_frame` has something to give.
+    pub fn is_ready(&mut self) -> bool {
         if self.skipping {
             return self.skipped || self.ended;
         }
@@ -76,7 +78,7 @@ impl Framing {
     }
 
     /// The next line; nothing before it is whole. Blank lines are left out.
-    pub(crate) fn next(&mut self) -> Option<Frame> {
+    pub fn next_frame(&mut self) -> Option<Frame> {
         if self.skipping {
             if !(self.skipped || self.ended) {
                 return None;
@@ -102,7 +104,8 @@ impl Framing {
     }
 
     /// The bytes of a line, without its line feed.
-    pub(crate) fn line(&self, range: Range<usize>) -> &[u8] {
+    #[must_use]
+    pub fn line(&self, range: Range<usize>) -> &[u8] {
         &self.buffer[range]
     }
 
@@ -145,7 +148,7 @@ mod tests {
 
     fn all(framing: &mut Framing) -> Vec<String> {
         let mut frames = Vec::new();
-        while let Some(frame) = framing.next() {
+        while let Some(frame) = framing.next_frame() {
             frames.push(match frame {
                 Frame::Line(range) => String::from_utf8(framing.line(range).to_vec()).unwrap(),
                 Frame::TooLong => "TOO LONG".to_owned(),
@@ -207,7 +210,7 @@ mod tests {
     fn lines_put_back_come_first() {
         let mut framing = Framing::default();
         framing.feed(b"one\ntwo\nthree\nfo");
-        assert!(framing.next().is_some() && framing.next().is_some());
+        assert!(framing.next_frame().is_some() && framing.next_frame().is_some());
         framing.put_back(b"two\n");
         assert_eq!(all(&mut framing), ["two", "three"]);
         framing.put_back(b"three\n");
@@ -234,7 +237,7 @@ mod tests {
         assert!(!framing.is_ready());
         framing.feed(b"c\nd");
         assert!(framing.is_ready());
-        assert_eq!(framing.next(), Some(Frame::Line(0..3)));
+        assert_eq!(framing.next_frame(), Some(Frame::Line(0..3)));
         assert_eq!(framing.line(0..3), b"abc");
         assert!(!framing.is_ready());
         framing.end();

@@ -6,34 +6,45 @@ use crate::metrics::Metrics;
 use crate::tls::Certificate;
 use crate::token::Token;
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use body::Room;
 use kv_runtime::Mailbox;
+pub use path::decode;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 mod actor;
+mod backup;
 mod body;
+mod conditions;
 mod content;
 mod events;
 mod guard;
 mod health;
 mod keys;
+mod listing;
 mod path;
 mod problem;
+mod query;
 mod serve;
+mod watch;
+
+pub(crate) use watch::Watch;
 
 /// What every handler has.
 #[derive(Clone, Debug)]
 struct Context {
     mailbox: Mailbox,
+    watch: Watch,
     metrics: Arc<Metrics>,
     address: SocketAddr,
     token: Option<Token>,
     room: Room,
+    begun: Instant,
 }
 
 /// The running HTTP front.
@@ -47,6 +58,7 @@ impl Front {
     pub(crate) fn start(
         listener: TcpListener,
         mailbox: Mailbox,
+        watch: Watch,
         metrics: Arc<Metrics>,
         limits: Limits,
         token: Option<Token>,
@@ -54,10 +66,12 @@ impl Front {
     ) -> io::Result<Self> {
         let context = Context {
             mailbox,
+            watch,
             metrics,
             address: listener.local_addr()?,
             token,
             room: Room::new(&limits),
+            begun: Instant::now(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -84,14 +98,25 @@ impl Front {
     }
 }
 
+fn key() -> MethodRouter<Context> {
+    get(keys::get)
+        .put(keys::put)
+        .patch(keys::patch)
+        .delete(keys::delete)
+}
+
 fn router(context: Context) -> Router {
     Router::new()
         .route("/events", post(events::post))
-        .route("/keys/", get(keys::get).put(keys::put).delete(keys::delete))
-        .route(
-            "/keys/{key}",
-            get(keys::get).put(keys::put).delete(keys::delete),
-        )
+        .route("/keys", get(listing::list).delete(listing::delete_prefix))
+        .route("/keys/", key())
+        .route("/keys/{key}", key())
+        .route("/keys//increment", post(keys::increment))
+        .route("/keys/{key}/increment", post(keys::increment))
+        .route("/changes", get(listing::changes))
+        .route("/watch", get(watch::get))
+        .route("/backup", get(backup::get))
+        .route("/stats", get(listing::stats))
         .route("/content", post(content::post))
         .route("/content/{hash}", get(content::get))
         .route("/livez", get(health::live))

@@ -2,6 +2,7 @@
 //! actor's own thread, and HTTP, which posts to the actor's mailbox.
 
 pub mod bind;
+pub mod framing;
 pub mod metrics;
 pub mod shutdown;
 pub mod tls;
@@ -9,16 +10,19 @@ pub mod token;
 
 mod clients;
 mod connection;
-mod framing;
+mod guest;
 mod http;
 mod limits;
 mod posted;
 mod private_file;
 mod reactor;
+mod refusal;
 mod stream;
 mod unix_socket;
+mod watch;
 
 pub use bind::{Addresses, BindError, ListenOptions, Server};
+pub use http::decode;
 pub use shutdown::Shutdown;
 pub use tls::Certificate;
 pub use token::{Token, TokenText};

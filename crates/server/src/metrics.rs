@@ -2,13 +2,16 @@
 //! ever a label.
 
 use kv_runtime::Actor;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use store::StoreFigures;
+
+pub(crate) mod store;
 
 /// The figures of one server.
 #[derive(Debug)]
@@ -20,6 +23,7 @@ pub struct Metrics {
     batch_events: Histogram,
     handle_seconds: Histogram,
     pub(crate) connections: Gauge,
+    pub(crate) watchers: Gauge,
     serving: AtomicBool,
 }
 
@@ -31,6 +35,7 @@ impl Metrics {
         let batch_events = Histogram::new(exponential_buckets(1.0, 2.0, 13));
         let handle_seconds = Histogram::new(exponential_buckets(0.000_01, 2.0, 20));
         let connections = Gauge::default();
+        let watchers = Gauge::default();
         let mut registry = Registry::with_prefix("kv");
         registry.register("events", "Events answered by the actor", events.clone());
         registry.register(
@@ -46,7 +51,7 @@ impl Metrics {
         registry.register("batch_events", "Events in a batch", batch_events.clone());
         registry.register_with_unit(
             "handle",
-            "Time of one call of the actor, its sync included",
+            "Time of one call of the actor: of its sync, above all, where it writes",
             Unit::Seconds,
             handle_seconds.clone(),
         );
@@ -54,6 +59,11 @@ impl Metrics {
             "line_connections",
             "Clients of the line front",
             connections.clone(),
+        );
+        registry.register(
+            "watchers",
+            "Clients and requests that are told changes",
+            watchers.clone(),
         );
         Self {
             registry,
@@ -63,12 +73,17 @@ impl Metrics {
             batch_events,
             handle_seconds,
             connections,
+            watchers,
             serving: AtomicBool::new(true),
         }
     }
 
     /// Counts a batch of `events_count`, of which `answered` were.
     pub(crate) fn batch(&self, elapsed: Duration, events_count: usize, answered: usize) {
+        // An empty one only wakes the actor.
+        if events_count == 0 {
+            return;
+        }
         self.handle_seconds.observe(elapsed.as_secs_f64());
         #[allow(clippy::cast_precision_loss, reason = "a batch has few events")]
         self.batch_events.observe(events_count as f64);
@@ -89,10 +104,15 @@ impl Metrics {
         self.serving.load(Ordering::Relaxed)
     }
 
-    /// The text that Prometheus reads.
-    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
+    /// The text that Prometheus reads; with the store's figures, where it has told
+    /// them.
+    pub(crate) fn text(&self, store: Option<&StoreFigures>) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
-        encode(&mut text, &self.registry)?;
+        encode_registry(&mut text, &self.registry)?;
+        if let Some(store) = store {
+            encode_registry(&mut text, &store.registry())?;
+        }
+        encode_eof(&mut text)?;
         Ok(text)
     }
 }

@@ -4,39 +4,43 @@
 
 use crate::bind::{ACCEPT_LINES, ACCEPT_UNIX, Listeners, WAKE};
 use crate::clients::Clients;
-use crate::metrics::Metrics;
+use crate::guest::{Called, Guest};
 use crate::posted::Pending;
+use crate::refusal;
 use crate::shutdown::Shutdown;
+use crate::watch::{Asked, Watcher, Watchers};
 use kv_protocol::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
-use kv_protocol::{Code, Refusal, event, reply};
-use kv_runtime::{Actor, Batch, Inbox, Unavailable};
+use kv_runtime::{Batch, Inbox};
 use mio::{Events, Poll, Token};
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// After a failed accept (out of file descriptors), the next try.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// How often a guest that is down is tried again, unless an event comes first.
-const REVIVE_AGAIN: Duration = Duration::from_secs(1);
+/// How many pages of history are read for watchers before it is the clients'
+/// turn: together they hold more rows than a batch has events, so that one that
+/// reads history comes to its end whatever is written meanwhile.
+const PAGES: usize = 5;
 
 /// Where a reply goes.
 #[derive(Clone, Debug)]
 enum Origin {
     Client(usize),
+    /// A client that begins or ends a watch.
+    Watch(Box<Asked>),
     Posted(Pending),
 }
 
 pub(crate) struct Reactor {
     poll: Poll,
-    actor: Actor,
+    guest: Guest,
     inbox: Inbox,
     listeners: Listeners,
     shutdown: Shutdown,
-    metrics: Arc<Metrics>,
     clients: Clients,
+    watchers: Watchers,
     batch: Batch<Origin>,
     inbox_first: bool,
     accept_again: bool,
@@ -45,21 +49,21 @@ pub(crate) struct Reactor {
 impl Reactor {
     pub(crate) fn new(
         poll: Poll,
-        actor: Actor,
+        guest: Guest,
         inbox: Inbox,
         listeners: Listeners,
         shutdown: Shutdown,
-        metrics: Arc<Metrics>,
         clients: Clients,
+        watchers: Watchers,
     ) -> Self {
         Self {
             poll,
-            actor,
+            guest,
             inbox,
             listeners,
             shutdown,
-            metrics,
             clients,
+            watchers,
             batch: Batch::new(BATCH_EVENTS_MAX, BATCH_BYTES_MAX),
             inbox_first: false,
             accept_again: false,
@@ -85,12 +89,17 @@ impl Reactor {
                 }
             }
             self.fill();
-            if self.batch.is_empty() {
-                self.revive();
-            } else {
+            if !self.batch.is_empty() {
                 self.handle();
+            } else if let Some(called) = self.guest.wake() {
+                self.announce(&called);
             }
+            self.watchers.arrive();
+            self.catch_up();
             self.clients.settle();
+            for id in self.clients.gone() {
+                self.watchers.remove(Watcher::Client(id));
+            }
         }
         self.finish();
         Ok(())
@@ -102,10 +111,13 @@ impl Reactor {
         if self.clients.is_busy() || !self.batch.is_empty() || self.inbox.is_waiting() {
             return Some(Duration::ZERO);
         }
+        if self.guest.is_serving() && self.watchers.is_due(&self.clients) {
+            return Some(Duration::ZERO);
+        }
         let sweep = self.clients.next_sweep();
         let due = [
             self.accept_again.then_some(ACCEPT_AGAIN),
-            (!self.actor.is_serving()).then_some(REVIVE_AGAIN),
+            self.guest.next_wake(),
             sweep.map(|due| due.saturating_duration_since(Instant::now())),
         ];
         due.into_iter().flatten().min()
@@ -151,7 +163,10 @@ impl Reactor {
     fn fill_from_clients(&mut self) {
         if !self.batch.is_full() {
             self.clients.read(|id, line| {
-                self.batch.push(Origin::Client(id), line);
+                match Asked::read(id, line) {
+                    None => self.batch.push(Origin::Client(id), line),
+                    Some((asked, event)) => self.batch.push(Origin::Watch(asked), &event),
+                }
                 !self.batch.is_full()
             });
         }
@@ -159,34 +174,69 @@ impl Reactor {
 
     /// Hands the batch to the actor and its replies to whom they belong.
     fn handle(&mut self) {
-        let begun = Instant::now();
-        let count = self.batch.len();
-        let handled = self.actor.handle(self.batch.events(), count, now_ms());
-        let answered = handled.as_ref().map_or(0, |handled| handled.answered);
-        self.metrics.batch(begun.elapsed(), count, answered);
-        self.metrics.actor(&self.actor);
-        let clients = &mut self.clients;
-        match handled {
+        let called = self.guest.call(self.batch.events(), self.batch.len());
+        let (clients, watchers) = (&mut self.clients, &mut self.watchers);
+        match &called.handled {
             Ok(handled) => {
                 self.batch
                     .answer(&handled.replies, |origin, line| match origin {
                         Origin::Posted(pending) => pending.reply(line),
                         Origin::Client(id) => clients.reply(id, line),
+                        Origin::Watch(asked) => asked.reply(line, watchers, clients),
                     });
                 if !self.batch.is_empty() {
                     self.give_back();
                 }
             }
             Err(unavailable) => {
-                let refusal = refusal(&unavailable);
+                let refusal = refusal::unavailable(unavailable);
                 self.batch.give_up(|origin, line| match origin {
-                    Origin::Posted(pending) => pending.fail(&unavailable),
-                    Origin::Client(id) => {
-                        let mut refused = Vec::new();
-                        reply::error(&mut refused, event::id_of(line), &refusal);
-                        clients.reply(id, &refused);
-                    }
+                    Origin::Posted(pending) => pending.fail(unavailable),
+                    Origin::Client(id) => clients.refuse(id, line, &refusal),
+                    Origin::Watch(asked) => clients.refuse(asked.client, line, &refusal),
                 });
+            }
+        }
+        self.announce(&called);
+    }
+
+    /// Tells those who watch what a batch has changed: after its replies, which
+    /// may have begun a watch.
+    fn announce(&mut self, called: &Called) {
+        match &called.handled {
+            Ok(handled) if called.is_certain => {
+                let clients = &mut self.clients;
+                self.watchers
+                    .announce(&handled.changes, called.time_ms, clients);
+            }
+            _ => self.watchers.fall_behind(),
+        }
+    }
+
+    /// Reads some history for those who watch from the past on.
+    fn catch_up(&mut self) {
+        for _ in 0..PAGES {
+            if !self.guest.is_serving() {
+                return;
+            }
+            let Some((watcher, event)) = self.watchers.next_behind(&self.clients) else {
+                return;
+            };
+            let called = self.guest.call(&event, 1);
+            let clients = &mut self.clients;
+            let is_full = match &called.handled {
+                Ok(handled) => self.watchers.tell(watcher, &handled.replies, clients),
+                Err(unavailable) => {
+                    let refusal = refusal::unavailable(unavailable);
+                    self.watchers.refuse(watcher, refusal, clients);
+                    false
+                }
+            };
+            self.announce(&called);
+            // One that isn't full has cost the reading of much that was not asked
+            // for, or is the last.
+            if !is_full {
+                return;
             }
         }
     }
@@ -198,13 +248,15 @@ impl Reactor {
     fn give_back(&mut self) {
         let mut left: BTreeMap<usize, (Vec<u8>, usize)> = BTreeMap::new();
         let mut kept = Vec::new();
+        let mut leave = |id: usize, line: &[u8]| {
+            let (lines, count) = left.entry(id).or_default();
+            lines.extend_from_slice(line);
+            lines.push(b'\n');
+            *count += 1;
+        };
         self.batch.give_up(|origin, line| match origin {
-            Origin::Client(id) => {
-                let (lines, count) = left.entry(id).or_default();
-                lines.extend_from_slice(line);
-                lines.push(b'\n');
-                *count += 1;
-            }
+            Origin::Client(id) => leave(id, line),
+            Origin::Watch(asked) => leave(asked.client, &asked.line),
             Origin::Posted(pending) if pending.is_answered() => {}
             Origin::Posted(pending) => kept.push((Origin::Posted(pending), line.to_vec())),
         });
@@ -216,20 +268,6 @@ impl Reactor {
         }
     }
 
-    /// Tries a guest that is down again: who sends events only to a server that
-    /// says it is ready would wait for ever.
-    fn revive(&mut self) {
-        if self.actor.is_serving() {
-            return;
-        }
-        // An empty batch asks for nothing but a guest.
-        match self.actor.handle(b"", 0, now_ms()) {
-            Ok(_) => tracing::info!("the actor is up again"),
-            Err(unavailable) => tracing::debug!(%unavailable, "the actor is still down"),
-        }
-        self.metrics.actor(&self.actor);
-    }
-
     /// The batch in hand is finished, and its replies are sent.
     fn finish(mut self) {
         while !self.batch.is_empty() {
@@ -238,21 +276,9 @@ impl Reactor {
         // Whoever waits in the mailbox is told, and nobody new gets in.
         drop(self.inbox);
         drop(self.listeners);
+        drop(self.watchers);
         self.clients.end();
         // When nobody waits for it any more.
-        self.actor.stop();
+        self.guest.stop();
     }
-}
-
-pub(crate) fn refusal(unavailable: &Unavailable) -> Refusal {
-    Refusal::new(Code::Unavailable, unavailable.to_string())
-}
-
-/// Milliseconds since the Unix epoch; 0 for a clock that is set before it.
-fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |time| {
-            u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-        })
 }

@@ -4,8 +4,10 @@ use crate::tls::TlsStream;
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
+use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::time::Duration;
 
 #[derive(Debug)]
 pub(crate) enum Stream {
@@ -18,6 +20,9 @@ pub(crate) enum Stream {
 /// waits to be sent.
 const TLS_BYTES: usize = 16 * 1024;
 
+/// After so much silence the system asks whether a client is still there.
+const KEEPALIVE_IDLE: Duration = Duration::from_mins(2);
+
 impl Stream {
     /// Watches both directions, edge-triggered, once for the socket's life.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
@@ -29,6 +34,9 @@ impl Stream {
         };
         // A reply is written whole: waiting to send more gains nothing.
         socket.set_nodelay(true)?;
+        // A client that watches may be silent for ever, but not be gone.
+        set_socket_keepalive(&*socket, true)?;
+        set_tcp_keepidle(&*socket, KEEPALIVE_IDLE)?;
         socket.register(registry, token, interest)
     }
 

@@ -218,7 +218,8 @@ fn write_pair(batch: &mut Vec<u8>, opening: &[u8], member: &str, value: &str) {
 }
 
 /// The checksum of `rest` behind what has the checksum `before`.
-pub(super) fn checksum_of(before: u32, rest: &[u8]) -> u32 {
+#[must_use]
+pub fn checksum_of(before: u32, rest: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(before);
     hasher.update(rest);
     hasher.finalize()

@@ -105,7 +105,10 @@ fn settle(
         return Ok(());
     };
     let proven = proof.is_some_and(|proof| pending.computed.contains(&proof));
-    if proven && let Some(text) = pending.bytes.strip_suffix(b"\n") {
+    if proven
+        && let Some(text) = pending.bytes.strip_suffix(b"\n")
+        && text.len() >= PREFIX_BYTES
+    {
         // Whatever stands in the place of the digits is not looked at.
         let mut mended = text.to_vec();
         mended[..PREFIX_BYTES].copy_from_slice(b"{\"c\":\"00000000\",");

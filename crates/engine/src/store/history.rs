@@ -2,14 +2,14 @@
 //! compaction has left it.
 
 use super::Store;
+use crate::changes;
 use crate::files::{Access, FileError, Files};
-use crate::log::line::{Line, Read};
+use crate::log::line::Line;
 use crate::log::lines::Lines;
 use crate::log::record::{self, time_and_version};
 use crate::log::segment::{Extent, file_name};
-use kv_protocol::event::format_hash;
 use kv_protocol::limits::PAGE_BYTES;
-use kv_protocol::reply::{self, Rows};
+use kv_protocol::reply::Rows;
 use kv_protocol::{Code, Refusal};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -131,6 +131,10 @@ impl History {
                     self.remember(place);
                     remembered = place.offset;
                 }
+            }
+            if place.offset < extent.bytes {
+                let reason = format!("the file ends here, where {} bytes were", extent.bytes);
+                return Err(damaged(extent.number, place.offset, &reason));
             }
         }
         self.remember(place);
@@ -266,8 +270,7 @@ impl<F: Files> Store<F> {
     }
 }
 
-/// Adds the changes of a line to keys that begin with `prefix`. Content has no
-/// key: it is told where no prefix is asked for.
+/// Adds the changes of a line to keys that begin with `prefix`.
 fn tell(rows: &mut Rows<'_>, scanned: Scanned<'_>, prefix: &str) -> Result<(), Refusal> {
     let place = scanned.place;
     let version = scanned.line.v;
@@ -276,35 +279,9 @@ fn tell(rows: &mut Rows<'_>, scanned: Scanned<'_>, prefix: &str) -> Result<(), R
         .changes()
         .map_err(|reason| damaged(place.segment, place.offset, &reason))?;
     for change in changes.as_slice() {
-        let (kind, key) = match change {
-            Read::Put(key, ..) => ("put", Some(key)),
-            Read::Delete(key) => ("delete", Some(key)),
-            Read::Expire(key) => ("expire", Some(key)),
-            Read::Content(..) => ("store_content", None),
-            Read::Lost => ("lost", None),
-        };
-        if !key.map_or("", |key| &**key).starts_with(prefix) {
-            continue;
+        if changes::key(change).starts_with(prefix) {
+            rows.row(|output| changes::write_row(output, version, place.time_ms, change));
         }
-        rows.row(|output| {
-            reply::object(output, "type", kind, |members| {
-                members.number("version", version);
-                members.number("time_ms", place.time_ms);
-                if let Some(key) = key {
-                    members.string("key", key);
-                }
-                match change {
-                    Read::Put(_, value, expires_ms) => {
-                        members.raw("value", value);
-                        if let Some(expires_ms) = expires_ms {
-                            members.number("expires_ms", *expires_ms);
-                        }
-                    }
-                    Read::Content(hash, _) => members.string("hash", &format_hash(hash)),
-                    Read::Delete(_) | Read::Expire(_) | Read::Lost => {}
-                }
-            });
-        });
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ const fn kind(name: &'static str, fields: &'static [Field]) -> Kind {
 }
 
 /// Every kind; the usual ones come first.
-pub(super) const KINDS: [Kind; 17] = [
+pub(super) const KINDS: [Kind; 19] = [
     kind(
         "put",
         &[Field::Key, Field::Value, Field::IfVersion, Field::TtlMs],
@@ -58,4 +58,6 @@ pub(super) const KINDS: [Kind; 17] = [
     kind("changes", &[Field::Since, Field::Prefix, Field::Limit]),
     kind("backup", &[Field::Since, Field::Cursor]),
     kind("stats", &[]),
+    kind("watch", &[Field::Prefix, Field::Since]),
+    kind("unwatch", &[]),
 ];

@@ -268,6 +268,33 @@ fn a_line_client_that_is_idle_for_too_long_is_left_and_others_are_served() {
 }
 
 #[test]
+fn who_watches_may_be_silent_for_as_long_as_nothing_changes() {
+    let server = Running::start("kv-store.wasm", |limits| {
+        limits.line_idle_timeout = Duration::from_millis(400);
+        limits.http_stall_timeout = Duration::from_millis(400);
+    });
+    let mut client = server.lines();
+    assert!(client.ask(r#"{"type":"watch"}"#).contains("\"ok\""));
+    // One that has left off watching is as any other.
+    let mut ended = server.lines();
+    assert!(ended.ask(r#"{"type":"watch"}"#).contains("\"ok\""));
+    assert!(ended.ask(r#"{"type":"unwatch"}"#).contains("\"ok\""));
+    let mut stream = server.http();
+    stream.send("GET /watch HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    while !stream.line().starts_with("id: 0") {}
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(ended.rest(), "");
+    let mut writer = server.lines();
+    assert!(
+        writer
+            .ask(r#"{"type":"put","key":"k","value":1}"#)
+            .contains("\"ok\"")
+    );
+    assert!(client.line().contains("\"change\""));
+    while !stream.line().starts_with("event: change") {}
+}
+
+#[test]
 fn a_line_client_that_shows_no_token_in_time_is_told_so() {
     let text = "6c1f0a52e8d94b7736c5a1f20e9b8d4c57a3f6e10b2d49c8857e6a1fd3029b4c";
     let token = Secret::from(&crate::TokenText::new(text).unwrap());

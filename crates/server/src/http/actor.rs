@@ -2,10 +2,11 @@
 
 use super::Context;
 use super::problem::Problem;
-use crate::reactor::refusal;
+use crate::refusal;
 use axum::body::Bytes;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use kv_protocol::json::write_string;
-use kv_protocol::{Code, Refusal};
 use kv_runtime::{Posted, Request, Unavailable};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -15,16 +16,24 @@ use tokio::sync::oneshot;
 #[derive(Debug, Deserialize)]
 pub(super) struct Reply<'a> {
     status: &'a str,
-    code: Option<&'a str>,
-    message: Option<String>,
     pub(super) version: Option<u64>,
-    pub(super) deleted: Option<bool>,
+    pub(super) deleted: Option<Deleted>,
+    pub(super) not_modified: Option<bool>,
+    pub(super) expires_in_ms: Option<u64>,
     pub(super) created: Option<bool>,
     pub(super) hash: Option<&'a str>,
     #[serde(borrow, default, deserialize_with = "present")]
     pub(super) value: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     pub(super) content: Option<&'a RawValue>,
+}
+
+/// What a deletion comes to: that of one key, or of several.
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(untagged)]
+pub(super) enum Deleted {
+    One(bool),
+    Several(u64),
 }
 
 /// A member that is there, even where it is `null`.
@@ -52,11 +61,11 @@ pub(super) async fn ask(context: &Context, events: Vec<u8>) -> Result<Bytes, Una
 
 /// Posts one event and returns its reply line.
 pub(super) async fn ask_one(context: &Context, event: Event) -> Result<Bytes, Problem> {
-    let Event(mut line) = event;
-    line.extend_from_slice(b"}\n");
+    let mut line = event.line();
+    line.push(b'\n');
     ask(context, line)
         .await
-        .map_err(|e| Problem::from(refusal(&e)))
+        .map_err(|e| Problem::from(refusal::unavailable(&e)))
 }
 
 /// Reads a reply line; an error reply is a problem.
@@ -65,11 +74,14 @@ pub(super) fn read(line: &Bytes) -> Result<Reply<'_>, Problem> {
     if reply.status == "ok" {
         return Ok(reply);
     }
-    let code = reply
-        .code
-        .and_then(Code::from_name)
-        .ok_or_else(unreadable)?;
-    Err(Refusal::new(code, reply.message.unwrap_or_default()).into())
+    Err(refusal::read(line).into())
+}
+
+/// Posts one event and hands its reply on as it is.
+pub(super) async fn pass_on(context: &Context, event: Event) -> Result<Response, Problem> {
+    let line = ask_one(context, event).await?;
+    read(&line)?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], line).into_response())
 }
 
 /// A value of a reply line, without a copy.
@@ -79,7 +91,7 @@ pub(super) fn part(line: &Bytes, value: &RawValue) -> Bytes {
 
 /// The actor is trusted to write replies; this says so if it doesn't.
 pub(super) fn unreadable() -> Problem {
-    Refusal::new(Code::Unavailable, "the actor's reply can't be read").into()
+    refusal::unreadable().into()
 }
 
 /// An event, as it is put together.
@@ -101,6 +113,12 @@ impl Event {
         self.name(name);
         self.0.extend_from_slice(json.as_bytes());
         self
+    }
+
+    /// Its line, without a line feed.
+    pub(super) fn line(mut self) -> Vec<u8> {
+        self.0.push(b'}');
+        self.0
     }
 
     fn name(&mut self, name: &str) {

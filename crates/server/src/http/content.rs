@@ -5,6 +5,7 @@ use super::actor::{Event, ask_one, part, read, unreadable};
 use super::body;
 use super::path::segment;
 use super::problem::Problem;
+use super::query;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
@@ -17,9 +18,11 @@ const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 pub(super) async fn post(
     State(context): State<Context>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    query::refuse_all(&uri)?;
     body::require_json(&headers)?;
     let held = body::read(&context.room, &headers, body, EVENT_BYTES_MAX).await?;
     let text = compact("`content`", held.json()?)?;
@@ -47,7 +50,8 @@ pub(super) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let event = Event::new("get_content").string("hash", &segment(&uri, PREFIX)?);
+    query::refuse_all(&uri)?;
+    let event = Event::new("get_content").string("hash", &segment(&uri, PREFIX, "")?);
     let line = ask_one(&context, event).await?;
     let reply = read(&line)?;
     let (Some(hash), Some(text)) = (reply.hash, reply.content) else {

@@ -7,10 +7,11 @@ use super::Context;
 use super::actor::{ask, unreadable};
 use super::body::{self, Held};
 use super::problem::{Problem, status};
-use crate::reactor::refusal;
+use super::query;
+use crate::refusal;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
 use kv_protocol::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, EVENT_BYTES_MAX};
@@ -26,9 +27,11 @@ const NDJSON_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 pub(super) async fn post(
     State(context): State<Context>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    query::refuse_all(&uri)?;
     if body::media_type(&headers).eq_ignore_ascii_case(NDJSON) {
         let held = body::read(&context.room, &headers, body, NDJSON_BYTES_MAX).await?;
         return Ok(many(context, held));
@@ -58,7 +61,7 @@ async fn one(context: &Context, held: &Held) -> Result<Response, Problem> {
     event.push(b'\n');
     let reply = ask(context, event)
         .await
-        .map_err(|e| Problem::from(refusal(&e)))?;
+        .map_err(|e| Problem::from(refusal::unavailable(&e)))?;
     let coded: Coded<'_> = serde_json::from_slice(&reply).map_err(|_| unreadable())?;
     let status = match coded.code {
         None => StatusCode::OK,
@@ -110,7 +113,7 @@ impl Events {
                 Some(replies)
             }
             Err(unavailable) => {
-                let (mut replies, refusal) = (Vec::new(), refusal(&unavailable));
+                let (mut replies, refusal) = (Vec::new(), refusal::unavailable(&unavailable));
                 for line in &batch {
                     let id = event::id_of(&self.held.bytes[line.clone()]);
                     reply::error(&mut replies, id, &refusal);

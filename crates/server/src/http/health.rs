@@ -2,7 +2,9 @@
 //! what can be asked of it.
 
 use super::Context;
+use super::actor::{Event, ask_one};
 use super::problem::Problem;
+use crate::metrics::store::StoreFigures;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -27,9 +29,12 @@ pub(super) async fn ready(State(context): State<Context>) -> Result<&'static str
 }
 
 pub(super) async fn metrics(State(context): State<Context>) -> Result<Response, Problem> {
+    // An actor that is down or says nothing of the kind leaves the others.
+    let stats = ask_one(&context, Event::new("stats")).await.ok();
+    let store = stats.and_then(|line| serde_json::from_slice::<StoreFigures>(&line).ok());
     let text = context
         .metrics
-        .text()
+        .text(store.as_ref())
         .map_err(|e| Problem::from(Refusal::new(Code::Unavailable, e.to_string())))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())

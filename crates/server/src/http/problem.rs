@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use kv_protocol::{Code, Refusal};
+use kv_protocol::{Code, Details, Refusal};
 use serde::Serialize;
 
 /// An error response.
@@ -11,6 +11,7 @@ pub(super) struct Problem {
     status: StatusCode,
     code: Code,
     detail: String,
+    details: Details,
 }
 
 impl Problem {
@@ -20,6 +21,7 @@ impl Problem {
             status,
             code,
             detail: detail.into(),
+            details: Details::default(),
         }
     }
 }
@@ -30,6 +32,7 @@ impl From<Refusal> for Problem {
             status: status(refusal.code),
             code: refusal.code,
             detail: refusal.message,
+            details: refusal.details,
         }
     }
 }
@@ -46,6 +49,12 @@ struct Body<'a> {
     status: u16,
     detail: &'a str,
     code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest: Option<u64>,
 }
 
 impl IntoResponse for Problem {
@@ -56,6 +65,9 @@ impl IntoResponse for Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             code: self.code.name(),
+            operation: self.details.operation,
+            version: self.details.version,
+            oldest: self.details.oldest,
         };
         let json = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (self.status, json).into_response();
@@ -64,6 +76,12 @@ impl IntoResponse for Problem {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
+        // What is there has this version: who asks may go on from it.
+        if let (Code::Conflict, Some(version @ 1..)) = (self.code, self.details.version)
+            && let Ok(tag) = HeaderValue::try_from(format!("\"{version}\""))
+        {
+            headers.insert(header::ETAG, tag);
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

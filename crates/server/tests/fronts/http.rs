@@ -1,11 +1,15 @@
 //! The HTTP front, with the real store behind it.
 
+mod backup;
 mod bodies;
+mod conditions;
 mod content;
 mod events;
 mod guard;
 mod keys;
+mod listing;
 mod operation;
+mod patching;
 
 use crate::support::{Response, request, store};
 

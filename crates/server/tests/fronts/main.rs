@@ -5,3 +5,4 @@ mod lines;
 mod support;
 mod tls;
 mod tokens;
+mod watching;

@@ -1,5 +1,6 @@
 //! What the tests share: a running server, and clients for both fronts.
 
+pub(crate) mod event_stream;
 pub(crate) mod http_client;
 pub(crate) mod line_client;
 pub(crate) mod running;

@@ -1,7 +1,9 @@
 //! What those who run the server ask it, and what it doesn't have.
 
 use super::{JSON, ask};
-use crate::support::{LineClient, store};
+use crate::support::event_stream::EventStream;
+use crate::support::{LineClient, Running, request, store};
+use serde_json::Value;
 
 #[test]
 fn it_is_alive_and_ready() {
@@ -33,7 +35,7 @@ fn a_path_or_a_method_that_is_not_there_is_a_problem() {
         );
     }
     for (method, path, allowed) in [
-        ("POST", "/keys/a", "GET,HEAD,PUT,DELETE"),
+        ("POST", "/keys/a", "GET,HEAD,PUT,PATCH,DELETE"),
         ("DELETE", "/content", "POST"),
         ("PATCH", "/events", "POST"),
         ("PUT", "/metrics", "GET,HEAD"),
@@ -66,6 +68,16 @@ fn metrics_are_prometheus_text_and_name_no_key() {
         "kv_batch_events_count",
         "kv_handle_seconds_bucket",
         "kv_line_connections",
+        "kv_watchers",
+        "kv_version",
+        "kv_keys",
+        "kv_contents",
+        "kv_segments",
+        "kv_live_bytes",
+        "kv_dead_bytes",
+        "kv_cache_bytes",
+        "kv_cache_hits_total",
+        "kv_cache_misses_total",
     ] {
         assert!(
             text.contains(&format!("\n{name}")),
@@ -82,6 +94,8 @@ fn metrics_are_prometheus_text_and_name_no_key() {
     };
     assert!(figure(text, "kv_events_total") >= 2.0);
     assert!(figure(text, "kv_line_connections") >= 1.0);
+    assert!(figure(text, "kv_keys") >= 2.0 && figure(text, "kv_live_bytes") > 0.0);
+    assert!(text.ends_with("\n# EOF\n"));
 }
 
 /// The document is checked against the server: a resource or a method that one
@@ -98,7 +112,14 @@ fn the_openapi_document_says_what_there_is() {
     let paths = document["paths"].as_object().unwrap();
     let resources = [
         ("/events", "/events"),
+        ("/keys", "/keys"),
         ("/keys/{key}", "/keys/openapi"),
+        ("/keys/{key}/increment", "/keys/openapi/increment"),
+        ("/changes", "/changes"),
+        // The stream itself has no end.
+        ("/watch", "/watch?since=none"),
+        ("/stats", "/stats"),
+        ("/backup", "/backup"),
         ("/content", "/content"),
         ("/content/{hash}", "/content/0"),
         ("/livez", "/livez"),
@@ -106,7 +127,8 @@ fn the_openapi_document_says_what_there_is() {
         ("/metrics", "/metrics"),
         ("/openapi.json", "/openapi.json"),
     ];
-    let named: Vec<_> = paths.keys().map(String::as_str).collect();
+    let mut named: Vec<_> = paths.keys().map(String::as_str).collect();
+    named.sort_unstable();
     let mut known: Vec<_> = resources.iter().map(|(name, _)| *name).collect();
     known.sort_unstable();
     assert_eq!(named, known);
@@ -127,6 +149,85 @@ fn the_openapi_document_says_what_there_is() {
         }
     }
     assert_references(&document, &document);
+}
+
+/// What the document gives as examples works, and is answered as it says.
+#[test]
+fn the_examples_of_the_openapi_document_work() {
+    let server = Running::start("kv-store");
+    let document = request(server.http(), "GET", "/openapi.json", &[], "").json();
+    let paths = document["paths"].as_object().unwrap();
+    let mut tried = 0;
+    // What is read was written before, and is removed at last.
+    for method in ["put", "post", "patch", "get", "head", "delete"] {
+        for (name, resource) in paths {
+            let operation = &resource[method];
+            if !operation.is_object() {
+                continue;
+            }
+            let mut path = name.clone();
+            let mut query = Vec::new();
+            for parameters in [&resource["parameters"], &operation["parameters"]] {
+                for parameter in parameters.as_array().into_iter().flatten() {
+                    let (example, at) = (&parameter["example"], &parameter["in"]);
+                    let example = example
+                        .as_str()
+                        .map_or(example.to_string(), ToOwned::to_owned);
+                    let parameter_name = parameter["name"].as_str().unwrap();
+                    if at == "path" {
+                        path = path.replace(&format!("{{{parameter_name}}}"), &example);
+                    } else if at == "query" && !parameter["example"].is_null() {
+                        query.push(format!("{parameter_name}={example}"));
+                    }
+                }
+            }
+            assert!(!path.contains('{'), "{name} has no example of its path");
+            if !query.is_empty() {
+                path = format!("{path}?{}", query.join("&"));
+            }
+            if (method, &name[..]) == ("get", "/watch") {
+                EventStream::open(server.http(), &path, None).change();
+                continue;
+            }
+            let contents = operation["requestBody"]["content"].as_object();
+            let bodies = contents.map_or_else(
+                || vec![(None, String::new())],
+                |contents| {
+                    let body = |(kind, content): (&String, &Value)| {
+                        let example = &content["example"];
+                        let lines = example.as_str().filter(|_| kind.contains("ndjson"));
+                        let body = lines.map_or(example.to_string(), ToOwned::to_owned);
+                        (Some(kind.clone()), body)
+                    };
+                    contents.iter().map(body).collect()
+                },
+            );
+            for (kind, body) in bodies {
+                let headers: Vec<_> = kind
+                    .iter()
+                    .map(|kind| ("content-type", &kind[..]))
+                    .collect();
+                let method = method.to_uppercase();
+                let response = request(server.http(), &method, &path, &headers, body);
+                let status = response.status;
+                assert!(
+                    (200..300).contains(&status),
+                    "{method} {path}: {response:?}"
+                );
+                let documented = &operation["responses"][status.to_string()];
+                assert!(documented.is_object(), "{method} {path}: {status}");
+                let kind = response.header("content-type").unwrap_or_default();
+                let kind = kind.split(';').next().unwrap();
+                let is_empty = method == "HEAD" || status == 204;
+                assert!(
+                    is_empty || documented["content"][kind].is_object(),
+                    "{method} {path}: {kind}"
+                );
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 20, "{tried}");
 }
 
 /// Every `$ref` leads somewhere.

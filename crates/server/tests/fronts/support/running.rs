@@ -47,12 +47,23 @@ impl Running {
         limits: GuestLimits,
         options: &ListenOptions,
     ) -> Self {
+        Self::configured(name, data, limits, options, "{}")
+    }
+
+    /// The same, of a guest that is configured.
+    pub(crate) fn configured(
+        name: &str,
+        data: &Path,
+        limits: GuestLimits,
+        options: &ListenOptions,
+        configuration: &str,
+    ) -> Self {
         let server = Server::bind(options).unwrap();
         let settings = ActorSettings {
             name: name.to_owned(),
             component: std::fs::read(component(name)).unwrap(),
             data: data.to_owned(),
-            configuration: "{}".to_owned(),
+            configuration: configuration.to_owned(),
             limits,
         };
         let (addresses, shutdown) = (server.addresses().clone(), server.shutdown());
