@@ -2,10 +2,13 @@
 
 use crate::cache::Slot;
 use expiries::Expiries;
+use key::Key;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 mod expiries;
+mod key;
 
 /// Where a line lies, and what it takes to check it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +26,7 @@ pub struct Location {
 }
 
 /// A stored value: where it lies, and where the cache may hold it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The line on disk.
     pub location: Location,
@@ -49,10 +52,32 @@ pub enum Address<'a> {
     Content(&'a [u8; 20]),
 }
 
+/// Keys with their entries, to be added in order.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct SortedKeys(Vec<(Key<'static>, Entry)>);
+
+impl SortedKeys {
+    /// Adds one.
+    pub fn push(&mut self, key: &str, entry: Entry) {
+        self.0.push((Key::new(key).into_owned(), entry));
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Forgets all but the first so many.
+    pub fn truncate(&mut self, count: usize) {
+        self.0.truncate(count);
+    }
+}
+
 /// Every key and every content hash.
 #[derive(Debug, Default)]
 pub struct Index {
-    keys: BTreeMap<Box<str>, Entry>,
+    keys: BTreeMap<Key<'static>, Entry>,
     contents: BTreeMap<[u8; 20], Entry>,
     expiries: Expiries,
     /// Lines that hold several values, by segment and offset, with the bytes of
@@ -66,21 +91,21 @@ impl Index {
     #[must_use]
     pub fn get(&self, address: Address<'_>) -> Option<Entry> {
         match address {
-            Address::Key(key) => self.keys.get(key),
-            Address::Content(hash) => self.contents.get(hash),
+            Address::Key(key) => {
+                // A tree of keys that live long is one of keys that live shorter.
+                let keys: &BTreeMap<Key<'_>, Entry> = &self.keys;
+                keys.get(&Key::new(key)).copied()
+            }
+            Address::Content(hash) => self.contents.get(hash).copied(),
         }
-        .copied()
     }
 
     /// Sets or removes what is at an address, and returns what was.
     pub fn set(&mut self, address: Address<'_>, held: Held) -> Held {
         let Held { entry, expires_ms } = held;
         let before = match (address, entry) {
-            (Address::Key(key), Some(entry)) => match self.keys.get_mut(key) {
-                Some(present) => Some(std::mem::replace(present, entry)),
-                None => self.keys.insert(key.into(), entry),
-            },
-            (Address::Key(key), None) => self.keys.remove(key),
+            (Address::Key(key), Some(entry)) => self.keys.insert(Key::new(key).into_owned(), entry),
+            (Address::Key(key), None) => self.keys.remove(&Key::new(key).into_owned()),
             (Address::Content(hash), Some(entry)) => self.contents.insert(*hash, entry),
             (Address::Content(hash), None) => self.contents.remove(hash),
         };
@@ -99,7 +124,7 @@ impl Index {
     /// Remembers where the cache holds a value.
     pub fn set_slot(&mut self, address: Address<'_>, slot: Slot) {
         let entry = match address {
-            Address::Key(key) => self.keys.get_mut(key),
+            Address::Key(key) => self.keys.get_mut(&Key::new(key).into_owned()),
             Address::Content(hash) => self.contents.get_mut(hash),
         };
         if let Some(entry) = entry {
@@ -169,7 +194,7 @@ impl Index {
     /// [`Self::shared_behind`] tells it.
     #[must_use]
     pub fn from_sorted(
-        keys: Vec<(Box<str>, Entry)>,
+        keys: SortedKeys,
         contents: Vec<([u8; 20], Entry)>,
         expiries: Vec<(Box<str>, u64)>,
         shared: Vec<(u32, u32, u32)>,
@@ -178,7 +203,7 @@ impl Index {
             .into_iter()
             .map(|(segment, offset, bytes)| ((segment, offset), bytes));
         let mut index = Self {
-            keys: BTreeMap::from_iter(keys),
+            keys: BTreeMap::from_iter(keys.0),
             contents: BTreeMap::from_iter(contents),
             expiries: Expiries::default(),
             shared: shared.collect(),
@@ -193,7 +218,7 @@ impl Index {
     }
 
     /// The keys behind one, or all, in order.
-    pub fn keys_behind(&self, key: Option<&str>) -> impl Iterator<Item = (&str, Entry)> {
+    pub fn keys_behind(&self, key: Option<&str>) -> impl Iterator<Item = (Cow<'_, str>, Entry)> {
         let start = key.map_or(Bound::Unbounded, Bound::Excluded);
         self.keys_in((start, Bound::Unbounded))
     }
@@ -203,9 +228,10 @@ impl Index {
     pub fn keys_in(
         &self,
         range: (Bound<&str>, Bound<&str>),
-    ) -> impl DoubleEndedIterator<Item = (&str, Entry)> {
-        let range = self.keys.range::<str, _>(range);
-        range.map(|(key, entry)| (&**key, *entry))
+    ) -> impl DoubleEndedIterator<Item = (Cow<'_, str>, Entry)> {
+        let key = |key: &str| Key::new(key).into_owned();
+        let range = self.keys.range((range.0.map(key), range.1.map(key)));
+        range.map(|(key, entry)| (key.text(), *entry))
     }
 
     /// The content hashes behind one, or all, in order.

@@ -172,7 +172,9 @@ fn id<'a>(fields: &Fields<'a>) -> Result<Option<&'a str>, Refusal> {
         return Err(too_large("`id`", id.len(), ID_BYTES_MAX));
     }
     // Only checked: the reply repeats it as it came, but on one line.
-    compact("`id`", id)?;
+    if !fields.is_plain() {
+        compact("`id`", id)?;
+    }
     Ok(Some(id))
 }
 

@@ -6,8 +6,10 @@ use crate::{Code, Refusal};
 use memchr::memchr2;
 use std::borrow::Cow;
 
+pub use plain::Plain;
 pub use text::Text;
 
+mod plain;
 mod text;
 
 /// Checks a value that is valid JSON text and removes its insignificant
@@ -110,33 +112,38 @@ pub(crate) fn code_unit(bytes: &[u8], start: usize) -> Option<u16> {
 /// Appends `text` as a JSON string.
 pub fn write_string(output: &mut Vec<u8>, text: &str) {
     output.push(b'"');
-    let mut copied = 0;
-    for (position, byte) in text.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => b'"',
-            b'\\' => b'\\',
-            0x08 => b'b',
-            0x0c => b'f',
-            b'\n' => b'n',
-            b'\r' => b'r',
-            b'\t' => b't',
-            0..=0x1f => b'u',
-            _ => continue,
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, behind) = rest.split_at(plain::plain_bytes(rest));
+        output.extend_from_slice(plain);
+        let Some((byte, behind)) = behind.split_first() else {
+            break;
         };
-        output.extend_from_slice(&text.as_bytes()[copied..position]);
-        output.extend_from_slice(&[b'\\', escape]);
-        if escape == b'u' {
-            output.extend_from_slice(&[
-                b'0',
-                b'0',
-                b'0' + (byte >> 4),
-                HEXADECIMAL[usize::from(byte & 15)],
-            ]);
-        }
-        copied = position + 1;
+        write_escape(output, *byte);
+        rest = behind;
     }
-    output.extend_from_slice(&text.as_bytes()[copied..]);
     output.push(b'"');
+}
+
+fn write_escape(output: &mut Vec<u8>, byte: u8) {
+    let escape = match byte {
+        0x08 => b'b',
+        0x0c => b'f',
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0..=0x1f => b'u',
+        itself => itself,
+    };
+    output.extend_from_slice(&[b'\\', escape]);
+    if escape == b'u' {
+        output.extend_from_slice(&[
+            b'0',
+            b'0',
+            b'0' + (byte >> 4),
+            HEXADECIMAL[usize::from(byte & 15)],
+        ]);
+    }
 }
 
 const HEXADECIMAL: &[u8; 16] = b"0123456789abcdef";

@@ -8,13 +8,15 @@
 
 use crate::cache::Slot;
 use crate::files::{Access, File, FileError, FileErrorKind, Files};
-use crate::index::{Entry, Index, Location};
+use crate::index::{Entry, Index, Location, SortedKeys};
 use crate::log::lines::Lines;
 use crate::log::record::{self, PREFIX_BYTES, checksum_of, hexadecimal, parse_checksum};
 use crate::log::segment::Extent;
 use kv_protocol::event::{format_hash, parse_hash};
 use kv_protocol::json::{Text, write_number, write_string};
 use serde::Deserialize;
+
+mod plain;
 
 const NAME_PREFIX: &str = "checkpoint-";
 const NAME_SUFFIX: &str = ".jsonl";
@@ -186,7 +188,7 @@ impl<T: File> Writing<T> {
             Next::Keys(last) => {
                 let mut last_key = None;
                 for (key, entry) in index.keys_behind(last.as_deref()) {
-                    write_entry(&mut rows, key, entry.location);
+                    write_entry(&mut rows, &key, entry.location);
                     self.keys += 1;
                     last_key = Some(key);
                     if rows.len() >= bytes {
@@ -329,18 +331,21 @@ pub(super) fn read<F: Files>(files: &F, name: &str) -> Option<Checkpoint> {
     let mut lines = Lines::new(&file, 0, bytes);
     let mut checksum = 0;
     let mut start = None;
-    let mut keys = Vec::new();
+    let mut keys = SortedKeys::default();
     let mut contents = Vec::new();
     let mut expiries = Vec::new();
     let mut shared = Vec::new();
     while let Some(raw) = lines.next_line().ok()? {
         checksum = record::check(raw.bytes, checksum).ok()?;
+        if plain::read_keys(raw.bytes, &mut keys) {
+            continue;
+        }
         let line: Line<'_> = serde_json::from_slice(raw.bytes).ok()?;
         if line.checkpoint == Some(FORMAT) {
             start = line.at.zip(line.v);
         }
         for row in &line.keys {
-            keys.push((row.0.0.as_ref().into(), row.entry()?));
+            keys.push(&row.0.0, row.entry()?);
         }
         for row in &line.contents {
             contents.push((parse_hash(&row.0.0)?, row.entry()?));
@@ -350,7 +355,7 @@ pub(super) fn read<F: Files>(files: &F, name: &str) -> Option<Checkpoint> {
         shared.extend(line.shared);
         if let Some(end) = line.end {
             let (at, version) = start?;
-            let whole = line.counts == Some((keys.len() as u64, contents.len() as u64));
+            let whole = line.counts == Some((keys.count() as u64, contents.len() as u64));
             return whole.then(|| Checkpoint {
                 index: Index::from_sorted(keys, contents, expiries, shared),
                 at,

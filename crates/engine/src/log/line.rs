@@ -9,8 +9,10 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
+mod plain;
+
 /// A line, taken apart.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Line<'a> {
     #[allow(dead_code, reason = "checked before the line is read")]
@@ -46,7 +48,7 @@ pub struct Line<'a> {
 }
 
 /// One of several changes in a line.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Element<'a> {
     expires: Option<u64>,
@@ -99,6 +101,9 @@ impl<'a> Line<'a> {
     /// # Errors
     /// What can't be read in it, for people.
     pub fn read(line: &'a [u8]) -> Result<Self, String> {
+        if let Some(line) = plain::read(line) {
+            return Ok(line);
+        }
         serde_json::from_slice(line).map_err(|e| format!("the line can't be read: {e}"))
     }
 
@@ -161,7 +166,7 @@ impl<'a> Element<'a> {
 }
 
 /// An object of one member.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Pair<'a>(Cow<'a, str>, &'a str);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Pair<'a> {

@@ -406,15 +406,16 @@ fn lost_changes<F: Files>(
                     && damaged.file == file_name(entry.location.segment)
                     && (damaged.bytes == 0 && damaged.byte <= byte || damaged.byte == byte)
             });
-            let now = now(key);
+            let now = now(&key);
             if was_hit && now.is_none_or(|now| now < version) {
+                let key = key.into_owned();
                 let change = LostChange {
-                    key: key.to_owned(),
+                    key: key.clone(),
                     version: Some(version),
                     now,
                     proven: true,
                 };
-                lost.insert(key.to_owned(), change);
+                lost.insert(key, change);
             }
         }
     }

@@ -144,20 +144,20 @@ fn page(
     };
     let mut found = Vec::new();
     let mut passed_over = 0;
-    let mut seen: Option<&str> = None;
+    let mut seen: Option<Cow<'_, str>> = None;
     for (key, entry) in keys {
         if found.len() == limit || passed_over == PASSED_OVER_MAX {
-            return (found, seen.map(str::to_owned));
+            return (found, seen.map(Cow::into_owned));
         }
-        seen = Some(key);
         if index
-            .expires_ms(key)
+            .expires_ms(&key)
             .is_some_and(|end_ms| end_ms <= time_ms)
         {
             passed_over += 1;
         } else {
-            found.push((key.to_owned(), entry));
+            found.push((key.clone().into_owned(), entry));
         }
+        seen = Some(key);
     }
     (found, None)
 }

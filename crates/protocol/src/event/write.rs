@@ -188,7 +188,11 @@ fn value<'a>(
     field: Field,
     bytes_max: usize,
 ) -> Result<Cow<'a, str>, Refusal> {
-    values::text(field.name(), required(kind, fields, field)?, bytes_max)
+    let raw = required(kind, fields, field)?;
+    if fields.is_plain() && raw.len() <= bytes_max {
+        return Ok(Cow::Borrowed(raw));
+    }
+    values::text(field.name(), raw, bytes_max)
 }
 
 fn patch<'a>(fields: &Fields<'a>) -> Result<Patch<'a>, Refusal> {

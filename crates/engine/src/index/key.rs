@@ -1,0 +1,132 @@
+//! A key as the index holds it. A short one lies in the tree itself and as
+//! numbers: a search follows no pointer, and compares words, not bytes.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+const WORDS: usize = 3;
+
+/// A short key's longest text; its length takes the last byte.
+const SHORT_BYTES_MAX: usize = WORDS * 8 - 1;
+
+/// A key.
+#[derive(Clone, Debug)]
+pub(super) enum Key<'a> {
+    /// The text, zeros behind it, and its length, as big-endian numbers. They
+    /// are in the order of the texts: where only zeros make the difference, the
+    /// length does.
+    Short([u64; WORDS]),
+    /// The text.
+    Long(Cow<'a, str>),
+}
+
+impl<'a> Key<'a> {
+    /// The key with a text.
+    pub(super) fn new(text: &'a str) -> Self {
+        match words(text) {
+            Some(words) => Self::Short(words),
+            None => Self::Long(Cow::Borrowed(text)),
+        }
+    }
+
+    /// The same, to be kept.
+    pub(super) fn into_owned(self) -> Key<'static> {
+        match self {
+            Self::Short(words) => Key::Short(words),
+            Self::Long(text) => Key::Long(Cow::Owned(text.into_owned())),
+        }
+    }
+
+    /// Its text.
+    pub(super) fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Short(words) => {
+                let bytes = bytes(words);
+                let text = bytes[..length(&bytes)].to_vec();
+                Cow::Owned(String::from_utf8(text).unwrap_or_default())
+            }
+            Self::Long(text) => Cow::Borrowed(text),
+        }
+    }
+}
+
+/// How a short key stands to a long one.
+fn cmp(words: &[u64; WORDS], text: &str) -> Ordering {
+    let bytes = bytes(words);
+    bytes[..length(&bytes)].cmp(text.as_bytes())
+}
+
+impl Ord for Key<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Short(one), Self::Short(other)) => one.cmp(other),
+            (Self::Short(words), Self::Long(text)) => cmp(words, text),
+            (Self::Long(text), Self::Short(words)) => cmp(words, text).reverse(),
+            (Self::Long(one), Self::Long(other)) => one.cmp(other),
+        }
+    }
+}
+
+impl PartialOrd for Key<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Key<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Key<'_> {}
+
+fn words(text: &str) -> Option<[u64; WORDS]> {
+    let mut bytes = [0; WORDS * 8];
+    bytes
+        .get_mut(..text.len())?
+        .copy_from_slice(text.as_bytes());
+    bytes[SHORT_BYTES_MAX] = u8::try_from(text.len()).ok()?;
+    if text.len() > SHORT_BYTES_MAX {
+        return None;
+    }
+    let mut words = [0; WORDS];
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+        *word = u64::from_be_bytes(*bytes);
+    }
+    Some(words)
+}
+
+fn bytes(words: &[u64; WORDS]) -> [u8; WORDS * 8] {
+    let mut bytes = [0; WORDS * 8];
+    for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
+        *bytes = word.to_be_bytes();
+    }
+    bytes
+}
+
+fn length(bytes: &[u8; WORDS * 8]) -> usize {
+    usize::from(bytes[SHORT_BYTES_MAX])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof!["[a\0]{0,26}", "(abcdefgh){2}[a-c\0é]{0,8}"]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn keys_are_in_the_order_of_their_texts(one in text(), other in text()) {
+            let key = Key::new(&one);
+            prop_assert_eq!(key.cmp(&Key::new(&other)), one.as_bytes().cmp(other.as_bytes()));
+            prop_assert_eq!(key.text(), one.as_str());
+            prop_assert_eq!(key.into_owned(), Key::new(&one));
+        }
+    }
+}
