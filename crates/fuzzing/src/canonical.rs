@@ -123,14 +123,14 @@ fn decimal(number: &str) -> (bool, String, i64) {
         None => (false, number),
     };
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
-    let exponent: i64 = exponent.parse().expect("an exponent");
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = format!("{whole}{fraction}");
+    if digits.bytes().all(|digit| digit == b'0') {
+        return (false, String::new(), 0);
+    }
+    let exponent: i64 = exponent.parse().expect("an exponent");
     let leading = digits.len() - digits.trim_start_matches('0').len();
     let places = |count: usize| i64::try_from(count).expect("no text is that long");
     let point = exponent + places(whole.len()) - places(leading);
-    match digits.trim_matches('0') {
-        "" => (false, String::new(), 0),
-        digits => (negative, digits.to_owned(), point),
-    }
+    (negative, digits.trim_matches('0').to_owned(), point)
 }

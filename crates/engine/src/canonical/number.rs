@@ -4,7 +4,7 @@
 use kv_protocol::{Code, Refusal};
 
 /// An exponent may have this many digits.
-const EXPONENT_DIGITS_MAX: usize = 15;
+const EXPONENT_DIGITS_MAX: u32 = 15;
 
 /// Appends the canonical form of `number`, which is a valid JSON number.
 pub(super) fn write_canonical_number(output: &mut String, number: &str) -> Result<(), Refusal> {
@@ -25,6 +25,10 @@ pub(super) fn write_canonical_number(output: &mut String, number: &str) -> Resul
     }
     // The value is 0.DIGITS times ten to the power of `point`.
     let point = exponent_of(exponent)? + signed(whole.len()) - signed(leading_zeros);
+    // The form must be one that is taken itself.
+    if (point - 1).unsigned_abs() >= 10_u64.pow(EXPONENT_DIGITS_MAX) {
+        return Err(too_long());
+    }
     if negative {
         output.push('-');
     }
@@ -70,13 +74,8 @@ fn exponent_of(exponent: &str) -> Result<i64, Refusal> {
     let digits = exponent
         .trim_start_matches(['+', '-'])
         .trim_start_matches('0');
-    if digits.len() > EXPONENT_DIGITS_MAX {
-        return Err(Refusal::new(
-            Code::InvalidEvent,
-            format!(
-                "`content` has a number whose exponent has more than {EXPONENT_DIGITS_MAX} digits; send it as a string"
-            ),
-        ));
+    if digits.len() > EXPONENT_DIGITS_MAX as usize {
+        return Err(too_long());
     }
     let value = digits
         .bytes()
@@ -86,6 +85,15 @@ fn exponent_of(exponent: &str) -> Result<i64, Refusal> {
     } else {
         value
     })
+}
+
+fn too_long() -> Refusal {
+    Refusal::new(
+        Code::InvalidEvent,
+        format!(
+            "`content` has a number whose exponent has more than {EXPONENT_DIGITS_MAX} digits; send it as a string"
+        ),
+    )
 }
 
 /// A text's length, which is far below 2^63.

@@ -138,3 +138,20 @@ fn same(a: &serde_json::Value, b: &serde_json::Value) -> bool {
         _ => a == b,
     }
 }
+
+#[test]
+fn the_form_of_a_number_is_taken_itself() {
+    let largest = format!("9.1e+{}", "9".repeat(15));
+    assert_eq!(canonical(&largest, 100).as_deref(), Ok(&*largest));
+    // Its form would have an exponent of 16 digits.
+    let larger = format!("91e{}", "9".repeat(15));
+    assert_eq!(
+        canonical(&larger, 100).unwrap_err().code,
+        Code::InvalidEvent
+    );
+    let smaller = format!("0.1e-{}", "9".repeat(15));
+    assert_eq!(
+        canonical(&smaller, 100).unwrap_err().code,
+        Code::InvalidEvent
+    );
+}

@@ -183,6 +183,7 @@ pub(super) fn plain_bytes(bytes: &[u8]) -> usize {
     const PIECE_BYTES: usize = 16;
     // No branches, and whole pieces at first: of this, compilers make vector
     // instructions.
+    #[allow(clippy::needless_bitwise_bool, reason = "a lazy one is a branch")]
     let is_special = |byte: u8| (byte == b'"') | (byte == b'\\') | (byte < 0x20);
     let mut plain = 0;
     for piece in bytes.as_chunks::<PIECE_BYTES>().0 {
