@@ -18,11 +18,11 @@ fn every_test_that_the_document_names_exists() {
         };
         let file = format!("{file}.rs");
         let named = files.iter().filter(|path| path.ends_with(&file));
-        let test = format!("fn {name}(");
+        let function = format!("fn {name}(");
         let found = named.into_iter().any(|path| {
-            let text = fs::read_to_string(path).unwrap();
-            let attribute = text.contains("#[test]");
-            attribute && text.contains(&test)
+            let source = fs::read_to_string(path).unwrap();
+            let has_tests = source.contains("#[test]");
+            has_tests && source.contains(&function)
         });
         assert!(found, "no test {name} in any {file}");
         count += 1;
