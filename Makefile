@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help toolchain component build run lint test sim soak fuzz torture deny \
-	idle-connections rivals bench bench-quick micro instructions instructions-accept
+	idle-connections test-python rivals bench bench-quick micro instructions instructions-accept
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,12 @@ lint: component ## checks the format, and every warning
 test: lint ## lint, then every test; installs the Debian packages that these need
 	scripts/install-debian curl iso-codes jq netcat-openbsd
 	cargo test --workspace --locked
+
+test-python: build ## the store inside a Python program
+	scripts/install-debian python3-venv
+	python3 -m venv target/python
+	target/python/bin/pip install --quiet --requirement examples/embed/requirements.txt
+	KV_ACTOR=target/release/kv-actor target/python/bin/python examples/embed/test_embed.py
 
 # The rivals take two minutes to compile, so `make lint` leaves them out.
 rivals: build
