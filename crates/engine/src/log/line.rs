@@ -1,5 +1,7 @@
 //! A line of the log, taken apart.
 
+use crate::index::Address;
+use crate::log::record::Change;
 use crate::log::segment::Extent;
 use kv_protocol::event::parse_hash;
 use kv_protocol::json::Text;
@@ -73,6 +75,32 @@ pub enum Read<'a> {
     Content([u8; 20], &'a str),
     /// Nothing: changes were lost here.
     Lost,
+}
+
+impl Read<'_> {
+    /// The value that it stores, to be written once more, and where; nothing
+    /// where it stores none.
+    #[must_use]
+    pub fn stored(&self) -> Option<(Address<'_>, Change<'_>)> {
+        match self {
+            Self::Put(key, value, expires_ms) => {
+                let change = Change::Put {
+                    key: Cow::Borrowed(key),
+                    value: Cow::Borrowed(value),
+                    expires_ms: *expires_ms,
+                };
+                Some((Address::Key(key), change))
+            }
+            Self::Content(hash, content) => {
+                let change = Change::Content {
+                    hash: *hash,
+                    content: Cow::Borrowed(content),
+                };
+                Some((Address::Content(hash), change))
+            }
+            Self::Delete(_) | Self::Expire(_) | Self::Lost => None,
+        }
+    }
 }
 
 /// What a line changes: one thing, or several at once, in order.

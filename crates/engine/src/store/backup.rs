@@ -13,12 +13,11 @@ use super::{Store, Turn, lines};
 use crate::files::Files;
 use crate::index::{Address, Entry, Index};
 use crate::log::line::{Line, Read};
-use crate::log::record::{self, Change};
+use crate::log::record;
 use kv_protocol::limits::PAGE_BYTES;
 use kv_protocol::reply::Rows;
 use kv_protocol::{Code, Refusal};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
@@ -271,23 +270,8 @@ fn copy(
     let mut copied = Vec::new();
     let mut seen = BTreeSet::new();
     for change in changes.as_slice().iter().rev() {
-        let (address, change) = match change {
-            Read::Put(key, value, expires_ms) => {
-                let change = Change::Put {
-                    key: Cow::Borrowed(key),
-                    value: Cow::Borrowed(value),
-                    expires_ms: *expires_ms,
-                };
-                (Address::Key(key), change)
-            }
-            Read::Content(hash, content) => {
-                let change = Change::Content {
-                    hash: *hash,
-                    content: Cow::Borrowed(content),
-                };
-                (Address::Content(hash), change)
-            }
-            Read::Delete(_) | Read::Expire(_) | Read::Lost => continue,
+        let Some((address, change)) = change.stored() else {
+            continue;
         };
         let location = live(address).map(|entry| entry.location);
         let is_live =

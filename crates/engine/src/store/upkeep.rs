@@ -4,13 +4,12 @@
 use super::{Options, Store};
 use crate::error::Damage;
 use crate::files::{FileError, Files};
-use crate::index::{Address, Entry, Held};
+use crate::index::{Entry, Held};
 use crate::log::checkpoint::Writing;
 use crate::log::compaction::{BATCH_FACTOR, SLICE_BYTES_MIN, Victim, VictimError, is_due};
-use crate::log::line::{Line, Read};
+use crate::log::line::Line;
 use crate::log::record::Change;
 use crate::log::recovery::Recovered;
-use std::borrow::Cow;
 
 /// A checkpoint's slice has at least this part of the bytes from one checkpoint
 /// to the next: 64 KiB of the usual 64 MiB.
@@ -138,23 +137,8 @@ impl<F: Files> Store<F> {
         // The last change of an address is the one that counts; once it is
         // copied, the index means the line no longer.
         for read in changes.as_slice().iter().rev() {
-            let (address, change) = match read {
-                Read::Put(key, value, expires_ms) => {
-                    let change = Change::Put {
-                        key: Cow::Borrowed(key),
-                        value: Cow::Borrowed(value),
-                        expires_ms: *expires_ms,
-                    };
-                    (Address::Key(key), change)
-                }
-                Read::Content(hash, content) => {
-                    let change = Change::Content {
-                        hash: *hash,
-                        content: Cow::Borrowed(content),
-                    };
-                    (Address::Content(hash), change)
-                }
-                Read::Delete(_) | Read::Expire(_) | Read::Lost => continue,
+            let Some((address, change)) = read.stored() else {
+                continue;
             };
             let Some(Entry { location, slot }) = self.index.get(address) else {
                 continue;
