@@ -17,6 +17,7 @@ mod latency;
 pub(crate) mod lines;
 pub(crate) mod scale;
 mod scale_opening;
+mod several;
 mod ycsb;
 
 /// A part of the suite.
@@ -40,6 +41,8 @@ pub(crate) enum Part {
     Large,
     /// Latency beside a bare log, also while it is compacted (figure 8)
     Latency,
+    /// Batches, lists, watchers and backups (figure 9)
+    Several,
 }
 
 impl Part {
@@ -58,6 +61,7 @@ impl Part {
             Self::Scale => "By the number of keys",
             Self::Large => "Large values",
             Self::Latency => "Latency",
+            Self::Several => "Batches, lists, watchers and backups",
         }
     }
 
@@ -73,6 +77,7 @@ impl Part {
             Self::Scale => scale::METHOD,
             Self::Large => large::METHOD,
             Self::Latency => latency::METHOD,
+            Self::Several => several::METHOD,
         }
     }
 
@@ -87,6 +92,7 @@ impl Part {
             Self::Scale => scale::run(session),
             Self::Large => large::run(session),
             Self::Latency => latency::run(session),
+            Self::Several => several::run(session),
         }
     }
 
@@ -101,6 +107,7 @@ impl Part {
             Self::Scale => scale::targets(plan),
             Self::Large => large::targets(plan),
             Self::Latency => latency::targets(),
+            Self::Several => several::targets(),
         }
     }
 }

@@ -102,6 +102,8 @@ pub(crate) enum Command {
     },
     /// Print what has changed, one change a line
     Changes(Changes),
+    /// Print changes as they happen on a running server, one change a line
+    Watch(Watch),
     /// Print figures about the store
     Stats {
         #[command(flatten)]
@@ -205,6 +207,18 @@ pub(crate) struct Changes {
     /// The version behind which changes are printed
     #[arg(long, value_name = "VERSION", default_value_t = 0)]
     pub(crate) since: u64,
+    /// Only those of keys that begin so
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) prefix: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Watch {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The version behind which changes are printed; from now on without
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) since: Option<u64>,
     /// Only those of keys that begin so
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) prefix: String,

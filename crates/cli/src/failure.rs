@@ -33,6 +33,11 @@ impl Failure {
         Self { message, ..self }
     }
 
+    /// Whether it has this code.
+    pub(crate) fn is(&self, code: Code) -> bool {
+        self.code == Some(code)
+    }
+
     pub(crate) fn exit_code(&self) -> u8 {
         self.code.map_or(1, Code::exit_code)
     }

@@ -16,6 +16,7 @@ mod restore;
 mod send;
 mod serve;
 mod token;
+mod watch;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -66,6 +67,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::List(arguments) => pages::list(&arguments),
         Command::DeletePrefix { place, prefix } => pages::delete_prefix(&place, &prefix),
         Command::Changes(arguments) => pages::changes(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments),
         Command::Stats { place } => event::stats(&place),
         Command::Send { place, events } => send::run(&place, &events),
         Command::Backup { place, file, since } => backup::run(&place, &file, since),

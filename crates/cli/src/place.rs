@@ -8,7 +8,7 @@ use kv_engine::{Options, Store};
 use kv_protocol::Code;
 use kv_runtime::directory::DataDirectory;
 use kv_runtime::manifest::Manifest;
-use server::Server;
+pub(crate) use server::Server;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 

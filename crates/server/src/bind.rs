@@ -152,9 +152,7 @@ impl Server {
         let metrics = Arc::new(Metrics::new());
         let waker = Arc::clone(&self.waker);
         let (mailbox, inbox) = Mailbox::new(MAILBOX_REQUESTS_MAX, MAILBOX_BYTES_MAX, move || {
-            if let Err(e) = waker.wake() {
-                tracing::error!(error = %e, "the actor's thread can't be woken");
-            }
+            http::wake_soon(Arc::clone(&waker));
         });
         let (arrivals, arrived) = mpsc::channel();
         let watch = http::Watch::new(arrivals, Arc::clone(&self.waker));

@@ -5,10 +5,12 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::tls::Certificate;
 use crate::token::Token;
+use answers::Answers;
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use body::Room;
 use kv_runtime::Mailbox;
+use mio::Waker;
 pub use path::decode;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -18,6 +20,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 mod actor;
+mod answers;
 mod backup;
 mod body;
 mod conditions;
@@ -39,12 +42,24 @@ pub(crate) use watch::Watch;
 #[derive(Clone, Debug)]
 struct Context {
     mailbox: Mailbox,
+    answers: Answers,
     watch: Watch,
     metrics: Arc<Metrics>,
     address: SocketAddr,
     token: Option<Token>,
     room: Room,
     begun: Instant,
+}
+
+/// Wakes the actor's thread once every client of this front that is ready has
+/// been heard: what they ask for makes one batch.
+pub(crate) fn wake_soon(waker: Arc<Waker>) {
+    tokio::spawn(async move {
+        tokio::task::yield_now().await;
+        if let Err(e) = waker.wake() {
+            tracing::error!(error = %e, "the actor's thread can't be woken");
+        }
+    });
 }
 
 /// The running HTTP front.
@@ -64,8 +79,11 @@ impl Front {
         token: Option<Token>,
         certificate: Option<&Certificate>,
     ) -> io::Result<Self> {
+        let answers = Answers::default();
+        let delivery = answers.clone().deliver();
         let context = Context {
             mailbox,
+            answers,
             watch,
             metrics,
             address: listener.local_addr()?,
@@ -85,7 +103,10 @@ impl Front {
         let serve = serve::serve(listener, tls, router(context), limits, stopped);
         let thread = std::thread::Builder::new()
             .name("http".to_owned())
-            .spawn(move || runtime.block_on(serve))?;
+            .spawn(move || {
+                runtime.spawn(delivery);
+                runtime.block_on(serve);
+            })?;
         Ok(Self { stop, thread })
     }
 

@@ -35,8 +35,13 @@ const MOST: Limits = Limits {
     http_stall_timeout: Duration::from_secs(30),
 };
 
-/// Open files that are left to the actor and to everything else.
+/// Open files that are left to the actor and to everything else, where there are
+/// many; and where there are few. Half of those are open before the first client.
 const FILES_KEPT: usize = 256;
+const FILES_KEPT_MIN: usize = 32;
+
+/// There is always room for so many clients.
+const CLIENTS_MIN: usize = 4;
 
 impl Limits {
     /// The limits that this process can keep. An actor that can't open its files
@@ -46,7 +51,8 @@ impl Limits {
     }
 
     fn within(files: usize) -> Self {
-        let clients = files - FILES_KEPT.min(files / 4);
+        let kept = (files / 4).clamp(FILES_KEPT_MIN, FILES_KEPT);
+        let clients = files.saturating_sub(kept).max(CLIENTS_MIN);
         let http_connections_max = MOST.http_connections_max.min(clients / 4);
         Self {
             line_connections_max: MOST
@@ -82,10 +88,17 @@ mod tests {
     #[test]
     fn open_files_are_left_to_the_actor() {
         assert_eq!(Limits::within(usize::MAX), MOST);
-        for files in [16, 256, 1024, 4096, 20_000] {
+        for (files, clients) in [
+            (16, 4),
+            (40, 8),
+            (128, 96),
+            (1024, 768),
+            (4096, 3840),
+            (20_000, 17_408),
+        ] {
             let limits = Limits::within(files);
-            let clients = limits.line_connections_max + limits.http_connections_max;
-            assert!(clients + FILES_KEPT.min(files / 4) <= files);
+            let both = limits.line_connections_max + limits.http_connections_max;
+            assert_eq!(both, clients, "{files}");
             assert!(limits.http_connections_max > 0 && limits.line_connections_max > 0);
         }
     }

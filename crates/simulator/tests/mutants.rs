@@ -120,7 +120,7 @@ fn workspace() -> PathBuf {
         );
     }
     let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
-    let members = r#"members = ["crates/*", "crates/runtime/guests"]"#;
+    let members = r#"members = ["crates/*", "crates/runtime/guests", "examples/embed"]"#;
     assert!(manifest.contains(members), "the members have changed");
     let manifest = manifest
         .replace(members, r#"members = ["crates/*"]"#)

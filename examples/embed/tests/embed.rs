@@ -120,7 +120,8 @@ fn a_batch_that_is_answered_in_part_is_answered_whole() {
     let value = "x".repeat(1 << 20);
     let mut events = format!("{{\"type\":\"put\",\"key\":\"a\",\"value\":\"{value}\"}}\n");
     for id in 0..20 {
-        events += &format!("{{\"type\":\"get\",\"key\":\"a\",\"id\":{id}}}\n");
+        let get = format!("{{\"type\":\"get\",\"key\":\"a\",\"id\":{id}}}\n");
+        events.push_str(&get);
     }
     let output = embed(folder.path(), events.as_bytes());
     let replies = String::from_utf8(output.stdout).unwrap();

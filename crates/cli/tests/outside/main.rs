@@ -4,6 +4,7 @@ mod backing_up;
 mod bad_input;
 mod commands;
 mod crowd;
+mod durability;
 mod importing;
 mod pages;
 mod readme;

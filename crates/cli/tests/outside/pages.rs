@@ -3,6 +3,8 @@
 
 use crate::support::*;
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 fn both(test: fn(&[&str])) {
     let folder = tempfile::tempdir().unwrap();
@@ -110,4 +112,50 @@ fn any_event_can_be_sent() {
         assert_eq!(replies[1]["code"], "not_found");
         assert_eq!(replies[2]["contents"], 1);
     });
+}
+
+#[test]
+fn a_watch_goes_on_through_a_kill_of_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut server = Server::start(&data);
+    let url = server.url();
+    ok(&["put", "a/0", "0", "--url", &url]);
+    let mut watch = Command::new(BINARY)
+        .args(["watch", "--prefix", "a/", "--since", "0", "--url", &url])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut next = || json(&lines.next().unwrap().unwrap());
+    assert_eq!(next()["key"], "a/0");
+    for round in 1..3 {
+        ok(&["put", "b", "0", "--url", &url]);
+        let batch = format!(
+            r#"{{"type":"batch","operations":[{{"type":"put","key":"a/{round}","value":1}},{{"type":"delete","key":"a/{}"}}]}}"#,
+            round - 1
+        );
+        ok(&["send", &batch, "--url", &url]);
+        let told = [next(), next()];
+        assert_eq!(
+            (&told[0]["type"], &told[1]["type"]),
+            (&json!("put"), &json!("delete"))
+        );
+        assert_eq!(told[0]["version"], told[1]["version"]);
+        // What comes while the server is down is told, too, and nothing twice.
+        server.kill();
+        let place = data.to_str().unwrap();
+        ok(&["put", &format!("a/down-{round}"), "1", "--data", place]);
+        let address = url.strip_prefix("http://").unwrap();
+        server = Server::start_on(address, &data, &[], &[]);
+        assert_eq!(next()["key"], format!("a/down-{round}"));
+    }
+    // Its short-lived values end while nobody sends anything.
+    ok(&["put", "a/short", "1", "--ttl-ms", "100", "--url", &url]);
+    assert_eq!(next()["type"], "put");
+    assert_eq!(next()["type"], "expire");
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    server.kill();
 }

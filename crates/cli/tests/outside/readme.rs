@@ -39,6 +39,10 @@ fn the_worked_example_works() {
     has("\"key\":\"iso/3166-1/ISL\",\"value\":{\"alpha_2\":\"IS\"");
     has("\"Devanagari");
     has("\"Japanese\"");
+    // The condition, the counter, the list, the changes; what was restored.
+    has("\"ok\"\n41\n\"Iceland\"\n");
+    has("\"put\"\n0\n1\n");
+    assert!(stderr.contains("conflict"), "{stderr}");
     let records: u64 = lines
         .iter()
         .find_map(|line| line.trim().parse().ok())

@@ -27,16 +27,19 @@ impl Server {
 
     /// With variables in its environment.
     pub(crate) fn start_in(data: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::start_on("127.0.0.1:0", data, arguments, variables)
+    }
+
+    /// With HTTP on this address.
+    pub(crate) fn start_on(
+        http: &str,
+        data: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let mut command = Command::new(BINARY);
         command
-            .args([
-                "serve",
-                "--lines",
-                "127.0.0.1:0",
-                "--http",
-                "127.0.0.1:0",
-                "--data",
-            ])
+            .args(["serve", "--lines", "127.0.0.1:0", "--http", http, "--data"])
             .arg(data)
             .args(arguments)
             .envs(variables.iter().copied());

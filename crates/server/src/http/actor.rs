@@ -47,10 +47,8 @@ fn present<'de: 'a, 'a, D: Deserializer<'de>>(
 /// one at least.
 pub(super) async fn ask(context: &Context, events: Vec<u8>) -> Result<Bytes, Unavailable> {
     let (sender, receiver) = oneshot::channel();
-    let request = Request::new(events, move |answer| {
-        // A client that has gone needs no answer.
-        sender.send(answer).ok();
-    });
+    let answers = context.answers.clone();
+    let request = Request::new(events, move |answer| answers.send(sender, answer));
     // A request that isn't taken is answered, like any other.
     let (Posted::Waiting | Posted::Full | Posted::Closed) = context.mailbox.post(request);
     receiver
