@@ -16,6 +16,7 @@ export interface Configuration {
 
 /** What every refusal is. */
 export class StoreError extends Error {
+  private constructor();
   /** Stable: see the table of codes in docs/events.md. */
   code: string;
   /** The error reply, with the members that this code has. */

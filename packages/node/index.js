@@ -101,7 +101,7 @@ class Store {
   }
 
   async handle(events) {
-    const lines = split(Buffer.from(events)).filter((line) => line.toString().trim() !== "");
+    const lines = split(Buffer.from(events)).filter((line) => !isBlank(line));
     const replies = await Promise.all(lines.map((line) => this.#ask(line)));
     return replies.map((reply) => `${reply}\n`).join("");
   }
@@ -188,6 +188,11 @@ async function orUndefined(reply) {
     }
     throw error;
   }
+}
+
+/** A blank line is no event, and gets no reply. */
+function isBlank(line) {
+  return line.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d);
 }
 
 /** The lines in these bytes, without their line feeds. */
