@@ -1,11 +1,11 @@
 // Puts 16 values at a time, and prints each key once it is answered; after the
 // first refusal it prints that, and what it can still read.
 
-import { writeSync } from "node:fs";
 import { open } from "../index.js";
 
 const [data, prefix] = process.argv.slice(2);
-const say = (line) => writeSync(1, `${line}\n`);
+// Synchronous, as standard output to a pipe is.
+const say = (line) => process.stdout.write(`${line}\n`);
 const store = await open(data);
 for (let number = 0, refused = false; !refused; number += 16) {
   const keys = Array.from({ length: 16 }, (_, index) => `${prefix}${number + index}`);
