@@ -48,6 +48,9 @@ test-python: build ## the store inside a Python program
 	target/python/bin/pip install --quiet --requirement examples/embed/requirements.txt
 	KV_ACTOR=target/release/kv-actor target/python/bin/python examples/embed/test_embed.py
 
+dist: build node ## everything that can be published, in target/dist/
+	@scripts/dist
+
 # The rivals take two minutes to compile, so `make lint` leaves them out.
 rivals: build
 	scripts/install-debian redis-server
