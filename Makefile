@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help toolchain component build run lint test sim soak fuzz torture deny \
-	idle-connections test-python rivals bench bench-quick micro instructions instructions-accept
+	idle-connections node test-node test-python dist rivals bench bench-quick micro instructions instructions-accept
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' Makefile
@@ -33,11 +33,23 @@ test: lint ## lint, then every test; installs the Debian packages that these nee
 	scripts/install-debian curl iso-codes jq netcat-openbsd
 	cargo test --workspace --locked
 
+# Not `npm ci`: the lock names packages for other systems that are in no registry.
+node: component ## builds the npm package in packages/node
+	cd packages/node && ../../scripts/with-node npm install --no-save --no-audit --no-fund --silent
+	cd packages/node && ../../scripts/with-node npm run --silent build
+
+test-node: build node ## the store as a JavaScript module
+	scripts/install-debian strace
+	cd packages/node && KV_ACTOR=../../target/release/kv-actor ../../scripts/with-node npm test
+
 test-python: build ## the store inside a Python program
 	scripts/install-debian python3-venv
 	python3 -m venv target/python
 	target/python/bin/pip install --quiet --requirement examples/embed/requirements.txt
 	KV_ACTOR=target/release/kv-actor target/python/bin/python examples/embed/test_embed.py
+
+dist: build node ## everything that can be published, in target/dist/
+	@scripts/dist
 
 # The rivals take two minutes to compile, so `make lint` leaves them out.
 rivals: build
