@@ -12,6 +12,7 @@ export interface Configuration {
   cache_bytes_max?: number;
   segment_bytes_max?: number;
   checkpoint_interval_bytes?: number;
+  segments_open_max?: number;
 }
 
 /** What every refusal is. */

@@ -103,7 +103,7 @@ impl<F: Files> Store<F> {
             files,
             index,
             cache: Cache::new(options.cache_bytes_max),
-            reader: Reader::default(),
+            reader: Reader::new(options.segments_open_max),
             upkeep: Upkeep::new(options, &recovered),
             writer: Writer::new(options.segment_bytes_max, recovered, oldest_live),
             undo: Vec::new(),

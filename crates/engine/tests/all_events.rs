@@ -404,6 +404,7 @@ fn every_event_does_what_a_plain_map_would() {
             cache_bytes_max: random.usize(..20_000),
             segment_bytes_max: 1 + random.u64(..60_000),
             checkpoint_interval_bytes: 1 + random.u64(..60_000),
+            segments_open_max: 1 + random.usize(..4),
         };
         let files = MemoryFiles::default();
         let (mut store, _) = open_with(&files, options);

@@ -56,7 +56,7 @@ proptest! {
         segment_bytes_max in prop_oneof![Just(1_u64), Just(600), Just(1 << 20)],
         checkpoint_interval_bytes in prop_oneof![Just(1_u64), Just(900), Just(1 << 20)],
     ) {
-        let options = Options { cache_bytes_max, segment_bytes_max, checkpoint_interval_bytes };
+        let options = Options { cache_bytes_max, segment_bytes_max, checkpoint_interval_bytes, segments_open_max: 2 };
         let files = MemoryFiles::default();
         let (mut store, _) = open_with(&files, options);
         let mut model: BTreeMap<String, (String, u64)> = BTreeMap::new();

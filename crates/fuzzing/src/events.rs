@@ -13,6 +13,7 @@ pub fn run(data: &[u8]) {
         cache_bytes_max: 4000,
         segment_bytes_max: 2000,
         checkpoint_interval_bytes: 3000,
+        ..Options::default()
     };
     let files = MemoryFiles::default();
     let Ok((mut store, _)) = Store::open(files.clone(), options) else {

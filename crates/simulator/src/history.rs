@@ -60,6 +60,7 @@ impl History {
             segment_bytes_max: [1, 400, 1500, 6000][random.usize(..4)] * scale as u64,
             cache_bytes_max: [0, 3000, 1 << 20][random.usize(..3)],
             checkpoint_interval_bytes: [1, 700, 5000, 1 << 20][random.usize(..4)],
+            segments_open_max: 2,
         };
         Self {
             survivals: random.fork(),

@@ -47,6 +47,7 @@ fn replies(
         cache_bytes_max: 0,
         segment_bytes_max: 4096,
         checkpoint_interval_bytes: 4096,
+        ..Options::default()
     };
     let open = || {
         Store::open(NativeFiles::new(folder), options)

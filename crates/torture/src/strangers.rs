@@ -157,13 +157,15 @@ pub fn filled(binary: &Path, folder: &Path) -> Result<Ground, Failure> {
         segment_bytes_max: 4096,
         checkpoint_interval_bytes: 4096,
         cache_bytes_max: 0,
+        segments_open_max: 4,
     };
     let settings = Settings::segments(options.segment_bytes_max)
         .store(
             "checkpoint_interval_bytes",
             options.checkpoint_interval_bytes,
         )
-        .store("cache_bytes_max", 0);
+        .store("cache_bytes_max", 0)
+        .store("segments_open_max", 4);
     let ground = Ground::new(binary, folder, &settings)?;
     fs::create_dir(ground.data())?;
     let (mut store, _) = Store::open(NativeFiles::new(ground.data()), options)

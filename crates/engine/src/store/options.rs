@@ -16,14 +16,18 @@ pub struct Options {
     /// written, which makes opening fast. Twice the last checkpoint's length
     /// where that is more.
     pub checkpoint_interval_bytes: u64,
+    /// How many segments are kept open for reading values that are not cached.
+    /// Less where the system allows few open files.
+    pub segments_open_max: usize,
 }
 
 impl Options {
     /// The names of the settings.
-    pub const NAMES: [&str; 3] = [
+    pub const NAMES: [&str; 4] = [
         "cache_bytes_max",
         "segment_bytes_max",
         "checkpoint_interval_bytes",
+        "segments_open_max",
     ];
 
     /// Reads the settings from a JSON object; what it leaves out has its default.
@@ -47,6 +51,9 @@ impl Options {
                 "`checkpoint_interval_bytes` must be at least 1".to_owned(),
             ));
         }
+        if options.segments_open_max == 0 {
+            return Err(invalid("`segments_open_max` must be at least 1".to_owned()));
+        }
         Ok(options)
     }
 }
@@ -57,6 +64,7 @@ impl Default for Options {
             cache_bytes_max: 128 * 1024 * 1024,
             segment_bytes_max: 64 * 1024 * 1024,
             checkpoint_interval_bytes: 64 * 1024 * 1024,
+            segments_open_max: 128,
         }
     }
 }
@@ -68,12 +76,13 @@ mod tests {
     #[test]
     fn settings_have_defaults_and_names_are_checked() {
         assert_eq!(Options::from_json("{}"), Ok(Options::default()));
-        let all = r#"{"cache_bytes_max":0,"segment_bytes_max":1,"checkpoint_interval_bytes":2}"#;
+        let all = r#"{"cache_bytes_max":0,"segment_bytes_max":1,"checkpoint_interval_bytes":2,"segments_open_max":3}"#;
         let options = Options::from_json(all).unwrap();
         let expected = Options {
             cache_bytes_max: 0,
             segment_bytes_max: 1,
             checkpoint_interval_bytes: 2,
+            segments_open_max: 3,
         };
         assert_eq!(options, expected);
         assert!(Options::NAMES.iter().all(|name| all.contains(name)));
@@ -85,6 +94,7 @@ mod tests {
             r#"{"segment_bytes_max":0}"#,
             r#"{"segment_bytes_max":2000000000}"#,
             r#"{"checkpoint_interval_bytes":0}"#,
+            r#"{"segments_open_max":0}"#,
         ] {
             assert_eq!(
                 Options::from_json(bad).unwrap_err().code,

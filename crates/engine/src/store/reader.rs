@@ -9,24 +9,22 @@ use crate::log::segment::file_name;
 use kv_protocol::{Code, Refusal};
 use std::collections::BTreeMap;
 
-/// How many segments are kept open for reading.
-const SEGMENTS_OPEN_MAX: usize = 128;
-
 /// The segments that are open for reading.
 #[derive(Debug)]
 pub(super) struct Reader<F: Files> {
     open: BTreeMap<u32, F::File>,
-}
-
-impl<F: Files> Default for Reader<F> {
-    fn default() -> Self {
-        Self {
-            open: BTreeMap::new(),
-        }
-    }
+    open_max: usize,
 }
 
 impl<F: Files> Reader<F> {
+    /// Keeps so many segments open at most.
+    pub(super) fn new(open_max: usize) -> Self {
+        Self {
+            open: BTreeMap::new(),
+            open_max,
+        }
+    }
+
     /// Reads and checks the value at a location.
     pub(super) fn read(
         &mut self,
@@ -50,7 +48,7 @@ impl<F: Files> Reader<F> {
 
     fn file(&mut self, files: &F, number: u32) -> Result<&F::File, FileError> {
         if !self.open.contains_key(&number) {
-            if self.open.len() >= SEGMENTS_OPEN_MAX {
+            if self.open.len() >= self.open_max {
                 // Any will do: it is opened again when it is needed.
                 self.open.pop_first();
             }

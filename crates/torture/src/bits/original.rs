@@ -68,6 +68,7 @@ impl Original {
             cache_bytes_max: 0,
             segment_bytes_max: (bytes_min / 8) as u64,
             checkpoint_interval_bytes: (bytes_min / 4) as u64,
+            ..Options::default()
         };
         let (mut store, _) = Store::open(files.clone(), options)
             .map_err(|e| Failure::new(format!("an empty directory is refused: {e}")))?;
