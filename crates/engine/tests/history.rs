@@ -180,3 +180,23 @@ fn damage_is_told_not_skipped() {
         "{reply}"
     );
 }
+
+#[test]
+fn a_segment_that_was_cut_short_is_told_too() {
+    let files = MemoryFiles::default();
+    let mut store = open(&files);
+    put(&mut store, "a", "1");
+    let first = bytes_of(&files, "00000001.jsonl");
+    put(&mut store, "b", "2");
+    let whole = bytes_of(&files, "00000001.jsonl");
+    // At the end of a line, within one, and all of it.
+    for bytes in [first.len(), first.len() + 7, 0] {
+        replace(&files, "00000001.jsonl", &whole[..bytes]);
+        let reply = ask(&mut store, r#"{"type":"changes","since":0}"#);
+        assert_eq!(reply["code"], "corrupt", "{bytes}: {reply}");
+        let message = reply["message"].as_str().expect("a message");
+        assert!(message.contains("00000001.jsonl"), "{message}");
+    }
+    replace(&files, "00000001.jsonl", &whole);
+    assert_eq!(versions(&follow(&mut store, 0, "")), [1, 2]);
+}

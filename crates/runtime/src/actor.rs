@@ -138,6 +138,12 @@ impl Actor {
         &self.report
     }
 
+    /// How long each sync of the latest batch took; none of a guest that has ended.
+    #[must_use]
+    pub fn syncs(&self) -> &[Duration] {
+        self.instance.as_ref().map_or(&[], Instance::syncs)
+    }
+
     /// Whether a guest is running.
     #[must_use]
     pub fn is_serving(&self) -> bool {

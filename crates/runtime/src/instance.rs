@@ -7,6 +7,7 @@ use bindings::exports::ntwk::actor::actor::Handled;
 use limits::{HANDED_OVER_BYTES_MAX, Limits, RESOURCES_MAX};
 use std::path::Path;
 use std::time::Duration;
+use syncs::Syncs;
 use ticker::Ticker;
 use tokio::runtime::{Builder, Runtime};
 use wasmtime::component::{Component, HasData, InstancePre, Linker, ResourceTable};
@@ -17,6 +18,7 @@ use wasmtime_wasi::{FsPerms, WasiCtx};
 
 mod error;
 mod limits;
+mod syncs;
 mod ticker;
 
 mod bindings {
@@ -52,6 +54,7 @@ struct State {
     table: ResourceTable,
     wasi: WasiCtx,
     limits: Limits,
+    syncs: Syncs,
 }
 
 struct Table;
@@ -124,6 +127,7 @@ impl Program {
             table,
             wasi: wasi.build(),
             limits: Limits::new(self.limits.memory_bytes_max),
+            syncs: Syncs::default(),
         })
     }
 
@@ -135,6 +139,7 @@ impl Program {
         time_ms: u64,
     ) -> Result<Handled, CallError> {
         let timeout_ms = self.limits.handle_timeout_ms;
+        instance.store.data_mut().syncs.clear();
         let _entered = instance.runtime.enter();
         let _call = self.begin_call(&mut instance.store, timeout_ms);
         let guest = instance.guest.ntwk_actor_actor();
@@ -158,6 +163,13 @@ impl Program {
     fn begin_call(&self, store: &mut Store<State>, timeout_ms: u64) -> ticker::Call<'_> {
         store.set_epoch_deadline(Ticker::ticks(Duration::from_millis(timeout_ms)));
         self.ticker.begin_call()
+    }
+}
+
+impl Instance {
+    /// How long each sync of the latest batch took.
+    pub(crate) fn syncs(&self) -> &[Duration] {
+        self.store.data().syncs.times()
     }
 }
 
@@ -189,12 +201,6 @@ fn config() -> Config {
 /// Links the interfaces of files, and those whose types they use. No clock, no
 /// random numbers, no environment, no network.
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
-    fn files(state: &mut State) -> WasiFilesystemCtxView<'_> {
-        WasiFilesystemCtxView {
-            ctx: state.wasi.filesystem(),
-            table: &mut state.table,
-        }
-    }
     let mut linker = Linker::new(engine);
     let l = &mut linker;
     filesystem::types::add_to_linker::<State, WasiFilesystem>(l, files)?;
@@ -202,5 +208,13 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     io::error::add_to_linker::<State, Table>(l, |state| &mut state.table)?;
     io::poll::add_to_linker::<State, Table>(l, |state| &mut state.table)?;
     io::streams::add_to_linker::<State, Table>(l, |state| &mut state.table)?;
+    syncs::link(l)?;
     Ok(linker)
+}
+
+fn files(state: &mut State) -> WasiFilesystemCtxView<'_> {
+    WasiFilesystemCtxView {
+        ctx: state.wasi.filesystem(),
+        table: &mut state.table,
+    }
 }

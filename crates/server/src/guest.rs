@@ -50,6 +50,7 @@ impl Guest {
         let handled = self.actor.handle(events, count, time_ms);
         let answered = handled.as_ref().map_or(0, |handled| handled.answered);
         self.metrics.batch(begun.elapsed(), count, answered);
+        self.metrics.syncs(self.actor.syncs());
         self.metrics.actor(&self.actor);
         let restarts = self.actor.restarts();
         let before = std::mem::replace(&mut self.restarts, restarts);

@@ -22,6 +22,7 @@ pub struct Metrics {
     restarts: Counter,
     batch_events: Histogram,
     handle_seconds: Histogram,
+    sync_seconds: Histogram,
     pub(crate) connections: Gauge,
     pub(crate) watchers: Gauge,
     serving: AtomicBool,
@@ -34,6 +35,7 @@ impl Metrics {
         let restarts = Counter::default();
         let batch_events = Histogram::new(exponential_buckets(1.0, 2.0, 13));
         let handle_seconds = Histogram::new(exponential_buckets(0.000_01, 2.0, 20));
+        let sync_seconds = Histogram::new(exponential_buckets(0.000_01, 2.0, 20));
         let connections = Gauge::default();
         let watchers = Gauge::default();
         let mut registry = Registry::with_prefix("kv");
@@ -51,9 +53,15 @@ impl Metrics {
         registry.register("batch_events", "Events in a batch", batch_events.clone());
         registry.register_with_unit(
             "handle",
-            "Time of one call of the actor: of its sync, above all, where it writes",
+            "Time of one call of the actor, its syncs included",
             Unit::Seconds,
             handle_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "sync",
+            "Time that the disk took to make a file or the directory durable",
+            Unit::Seconds,
+            sync_seconds.clone(),
         );
         registry.register(
             "line_connections",
@@ -72,6 +80,7 @@ impl Metrics {
             restarts,
             batch_events,
             handle_seconds,
+            sync_seconds,
             connections,
             watchers,
             serving: AtomicBool::new(true),
@@ -90,6 +99,13 @@ impl Metrics {
         self.events.inc_by(answered as u64);
         if answered == 0 {
             self.unavailable.inc_by(events_count as u64);
+        }
+    }
+
+    /// Notes how long each sync of a batch took.
+    pub(crate) fn syncs(&self, times: &[Duration]) {
+        for time in times {
+            self.sync_seconds.observe(time.as_secs_f64());
         }
     }
 

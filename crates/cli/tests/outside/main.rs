@@ -5,6 +5,7 @@ mod bad_input;
 mod commands;
 mod crowd;
 mod durability;
+mod examples;
 mod importing;
 mod pages;
 mod readme;

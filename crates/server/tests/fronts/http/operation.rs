@@ -67,6 +67,7 @@ fn metrics_are_prometheus_text_and_name_no_key() {
         "kv_actor_restarts_total",
         "kv_batch_events_count",
         "kv_handle_seconds_bucket",
+        "kv_sync_seconds_bucket",
         "kv_line_connections",
         "kv_watchers",
         "kv_version",
@@ -94,7 +95,11 @@ fn metrics_are_prometheus_text_and_name_no_key() {
     };
     assert!(figure(text, "kv_events_total") >= 2.0);
     assert!(figure(text, "kv_line_connections") >= 1.0);
-    assert!(figure(text, "kv_keys") >= 2.0 && figure(text, "kv_live_bytes") > 0.0);
+    // Each of the two puts was synced before its reply.
+    assert!(figure(text, "kv_sync_seconds_count") >= 2.0);
+    let synced = figure(text, "kv_sync_seconds_sum");
+    assert!(0.0 < synced && synced < figure(text, "kv_handle_seconds_sum"));
+    assert!(figure(text, "kv_keys") >= 1.0 && figure(text, "kv_live_bytes") > 0.0);
     assert!(text.ends_with("\n# EOF\n"));
 }
 
