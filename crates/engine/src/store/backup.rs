@@ -13,7 +13,7 @@ use super::{Store, Turn, lines};
 use crate::files::Files;
 use crate::index::{Address, Entry, Index};
 use crate::log::line::{Line, Read};
-use crate::log::record;
+use crate::log::record::{self, Change};
 use kv_protocol::limits::PAGE_BYTES;
 use kv_protocol::reply::Rows;
 use kv_protocol::{Code, Refusal};
@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 /// How far a backup has come: what its cursor says.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Progress {
     segment: u32,
     offset: u64,
@@ -36,6 +36,9 @@ struct Progress {
     /// The checksum of the last line that was handed over, and their number.
     chain: u32,
     lines: u64,
+    /// Where a line is written before it is handed over.
+    #[serde(skip)]
+    line: Vec<u8>,
 }
 
 /// What the index held before the batch that is being handled.
@@ -153,6 +156,7 @@ impl<F: Files> Store<F> {
             incremental,
             chain: 0,
             lines: 0,
+            line: Vec::new(),
         };
         progress.hand_over(rows, |line, _| {
             record::write_backup_begin(line, turn.time_ms, begun, since)
@@ -232,10 +236,10 @@ impl Before {
 impl Progress {
     /// Hands over a line, which `write` writes behind the checksum of the last.
     fn hand_over(&mut self, rows: &mut Rows<'_>, write: impl FnOnce(&mut Vec<u8>, u32) -> u32) {
-        let mut line = Vec::new();
-        self.chain = write(&mut line, self.chain);
+        self.line.clear();
+        self.chain = write(&mut self.line, self.chain);
         self.lines += 1;
-        rows.row(|output| output.extend_from_slice(line.trim_ascii_end()));
+        rows.row(|output| output.extend_from_slice(self.line.trim_ascii_end()));
     }
 }
 
@@ -267,28 +271,38 @@ fn copy(
         Refusal::new(Code::Corrupt, message)
     })?;
     let here = (place.segment, place.offset);
-    let mut copied = Vec::new();
-    let mut seen = BTreeSet::new();
-    for change in changes.as_slice().iter().rev() {
-        let Some((address, change)) = change.stored() else {
-            continue;
-        };
+    let is_live = |address: Address<'_>| {
         let location = live(address).map(|entry| entry.location);
-        let is_live =
-            location.is_some_and(|location| (location.segment, u64::from(location.offset)) == here);
-        // The last of several for one address counts.
-        if is_live && seen.insert(address) {
-            copied.push(change);
-        }
-    }
-    for change in copied.iter().rev() {
+        location.is_some_and(|location| (location.segment, u64::from(location.offset)) == here)
+    };
+    let mut hand_over = |change: &Change<'_>| {
         let version = progress.version;
         progress.hand_over(rows, |output, chain| {
             let copy_of = Some(original);
             let change = std::slice::from_ref(change);
             record::write_changes(output, chain, time_ms, version, copy_of, change)
         });
+    };
+    if let [change] = changes.as_slice() {
+        if let Some((address, change)) = change.stored()
+            && is_live(address)
+        {
+            hand_over(&change);
+        }
+        return Ok(());
     }
+    let mut copied = Vec::new();
+    let mut seen = BTreeSet::new();
+    for change in changes.as_slice().iter().rev() {
+        // The last of several for one address counts.
+        if let Some((address, change)) = change.stored()
+            && is_live(address)
+            && seen.insert(address)
+        {
+            copied.push(change);
+        }
+    }
+    copied.iter().rev().for_each(hand_over);
     Ok(())
 }
 
