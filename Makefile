@@ -4,7 +4,7 @@
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help toolchain component build run lint test sim soak fuzz torture deny \
+.PHONY: help toolchain component build run lint test sim soak fuzz mutants torture deny \
 	idle-connections node test-node test-python dist rivals bench bench-quick micro instructions instructions-accept
 
 help: ## lists the targets
@@ -86,6 +86,10 @@ soak: fuzz ## fuzzes, then simulates for an hour, or SOAK_MINUTES
 fuzz: toolchain ## fuzzes each target for FUZZ_SECONDS (600), or FUZZ_TARGET alone
 	scripts/install-debian g++
 	scripts/fuzz $(or $(FUZZ_SECONDS),600) $(FUZZ_TARGET)
+
+mutants: toolchain ## changes the log and compaction at each place: MUTANTS='--shard 0/6'
+	cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants
+	env --unset CARGO_TARGET_DIR cargo mutants --package kv-engine $(MUTANTS)
 
 idle-connections: build ## memory of a server with 10,000 idle clients
 	ulimit -n $$(ulimit -H -n) && \

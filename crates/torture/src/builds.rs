@@ -65,6 +65,7 @@ fn read_natively(ground: &Ground, questions: &[Event], turn: u32) -> Result<Stri
     let put = Event::Put {
         key: format!("native {turn}"),
         value: turn.to_string(),
+        if_version: None,
     };
     let own = own_key(turn);
     let mut answers = Vec::new();

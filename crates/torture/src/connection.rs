@@ -201,9 +201,19 @@ fn over_resources(agent: &Agent, url: &str, event: &Event) -> Result<Option<Repl
     let key_url = |key: &str| format!("{url}/keys/{}", utf8_percent_encode(key, NON_ALPHANUMERIC));
     let json = "application/json";
     let request = match event {
-        Event::Put { key, value } => Request::put(key_url(key))
-            .header("content-type", json)
-            .body(value.clone().into_bytes()),
+        Event::Put {
+            key,
+            value,
+            if_version,
+        } => {
+            let request = Request::put(key_url(key)).header("content-type", json);
+            let request = match if_version {
+                None => request,
+                Some(0) => request.header("if-none-match", "*"),
+                Some(version) => request.header("if-match", format!("\"{version}\"")),
+            };
+            request.body(value.clone().into_bytes())
+        }
         Event::Get { key } => Request::get(key_url(key)).body(Vec::new()),
         Event::Delete { key } => Request::delete(key_url(key)).body(Vec::new()),
         Event::StoreContent { content } => Request::post(format!("{url}/content"))
@@ -244,6 +254,10 @@ fn over_resources(agent: &Agent, url: &str, event: &Event) -> Result<Option<Repl
                 .ok_or_else(|| Failure::new(format!("{} has no version", event.line())))?,
         },
         (Event::GetContent { .. }, 200) => Reply::Content { content: text() },
+        (Event::Put { .. }, 412) => Reply::Conflict {
+            version: version
+                .ok_or_else(|| Failure::new(format!("{} has no version", event.line())))?,
+        },
         (Event::Put { .. }, 200) | (Event::StoreContent { .. }, 200 | 201) => {
             event.read_reply(&text())?
         }

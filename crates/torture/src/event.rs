@@ -15,6 +15,8 @@ pub enum Event {
         key: String,
         /// The value's text.
         value: String,
+        /// The version that must be there, or 0 for none; any where it is missing.
+        if_version: Option<u64>,
     },
     /// Asks for a key's value.
     Get {
@@ -72,6 +74,11 @@ pub enum Reply {
     },
     /// There is nothing.
     NotFound,
+    /// A condition does not hold.
+    Conflict {
+        /// The version that is there, or 0 for none.
+        version: u64,
+    },
     /// The event was refused.
     Refused {
         /// The stable code.
@@ -92,8 +99,14 @@ impl Event {
     #[must_use]
     pub fn line(&self) -> String {
         match self {
-            Self::Put { key, value } => {
-                format!(r#"{{"type":"put","key":{},"value":{value}}}"#, quoted(key))
+            Self::Put {
+                key,
+                value,
+                if_version,
+            } => {
+                let condition = if_version.map(|version| format!(r#","if_version":{version}"#));
+                let (key, condition) = (quoted(key), condition.unwrap_or_default());
+                format!(r#"{{"type":"put","key":{key},"value":{value}{condition}}}"#)
             }
             Self::Get { key } => format!(r#"{{"type":"get","key":{}}}"#, quoted(key)),
             Self::Delete { key } => format!(r#"{{"type":"delete","key":{}}}"#, quoted(key)),
@@ -138,14 +151,21 @@ struct ReplyLine<'a> {
 impl ReplyLine<'_> {
     fn reply(self, event: &Event) -> Option<Reply> {
         if self.status == "error" {
-            let code = self.code?;
-            return Some(if code == "not_found" {
-                Reply::NotFound
-            } else {
-                Reply::Refused {
+            return Some(match (self.code?, event) {
+                (code, _) if code == "not_found" => Reply::NotFound,
+                (
+                    code,
+                    Event::Put {
+                        if_version: Some(_),
+                        ..
+                    },
+                ) if code == "conflict" => Reply::Conflict {
+                    version: self.version?,
+                },
+                (code, _) => Reply::Refused {
                     code,
                     message: self.message?,
-                }
+                },
             });
         }
         let reply = match event {

@@ -139,6 +139,7 @@ impl Probe {
             let put = Event::Put {
                 key: "probe".to_owned(),
                 value: format!("[{},\"{}\"]", self.next, "p".repeat(2000)),
+                if_version: None,
             };
             let reply = self.connection.ask(&put)?;
             self.client.ledger.enter(&put, Some(&reply))?;

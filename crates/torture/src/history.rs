@@ -5,7 +5,7 @@ use crate::connection::{Connection, Front};
 use crate::event::{Event, Reply};
 use crate::failure::{Failure, ensure};
 use crate::ground::{Ground, Settings};
-use crate::linearizability::{Action, Operation, Verdict, check};
+use crate::linearizability::{Action, Conditional, Operation, Verdict, check};
 use crate::server::{Ready, Server};
 use fastrand::Rng;
 use std::path::Path;
@@ -101,20 +101,45 @@ fn work(
     let Ok(mut connection) = Connection::open(Front::ALL[client % Front::ALL.len()], ready) else {
         return Ok(recorded);
     };
+    // The latest version of each key that this client knows of.
+    let mut known = [0; KEYS];
     for value in first.. {
         let key = rng.usize(0..KEYS);
-        let event = match rng.u32(0..10) {
-            0..4 => Event::Put {
+        let event = match rng.u32(0..12) {
+            0..3 => Event::Put {
                 key: name(key),
                 value: value.to_string(),
+                if_version: None,
             },
-            4 => Event::Delete { key: name(key) },
+            3..6 => Event::Put {
+                key: name(key),
+                value: value.to_string(),
+                if_version: Some(known[key]),
+            },
+            6 => Event::Delete { key: name(key) },
             _ => Event::Get { key: name(key) },
         };
         let called = nanoseconds(start);
         let reply = connection.exchange(std::slice::from_ref(&event))?;
         let returned = reply.first().map(|_| nanoseconds(start));
+        known[key] = match reply.first() {
+            Some(
+                Reply::Put { version } | Reply::Got { version, .. } | Reply::Conflict { version },
+            ) => *version,
+            _ => 0,
+        };
         let action = match (&event, reply.first()) {
+            (
+                Event::Put {
+                    if_version: Some(expected),
+                    ..
+                },
+                reply,
+            ) => Action::PutIf {
+                value,
+                expected: *expected,
+                answer: reply.map(answer).transpose()?,
+            },
             (Event::Put { .. }, Some(Reply::Put { version })) => Action::Put {
                 value,
                 version: Some(*version),
@@ -147,6 +172,14 @@ fn work(
         }
     }
     Ok(recorded)
+}
+
+fn answer(reply: &Reply) -> Result<Conditional, Failure> {
+    match reply {
+        Reply::Put { version } => Ok(Conditional::Done(*version)),
+        Reply::Conflict { version } => Ok(Conditional::Conflict(*version)),
+        _ => Err(Failure::new(format!("a put was answered {reply:?}"))),
+    }
 }
 
 fn read(reply: &Reply) -> Result<Action, Failure> {

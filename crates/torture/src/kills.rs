@@ -177,6 +177,7 @@ fn kill_guests(ready: &Ready, mut poisoner: Client, kills: u64) -> Result<(Clien
     let poison = Event::Put {
         key: "poison".to_owned(),
         value: format!("\"{}\"", "x".repeat(POISON_BYTES)),
+        if_version: None,
     };
     let question = Event::Get {
         key: "poison".to_owned(),

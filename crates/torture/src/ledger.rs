@@ -56,7 +56,7 @@ impl Ledger {
             {
                 self.leave_open(event);
             }
-            (Event::Put { key, value }, Some(Reply::Put { version })) => {
+            (Event::Put { key, value, .. }, Some(Reply::Put { version })) => {
                 self.raise(*version)
                     .map_err(|least| wrong(format!("a version above {least}")))?;
                 let value = value.clone();
@@ -162,7 +162,7 @@ impl Ledger {
         let mut contents: Vec<&str> = Vec::new();
         for change in &self.unsettled[..done] {
             match change {
-                Event::Put { key, value } => drop(values.insert(key, Some(value))),
+                Event::Put { key, value, .. } => drop(values.insert(key, Some(value))),
                 Event::Delete { key } => drop(values.insert(key, None)),
                 Event::StoreContent { content } => contents.push(content),
                 Event::Get { .. } | Event::GetContent { .. } => {}
@@ -233,7 +233,7 @@ impl Ledger {
             .unsettled
             .iter()
             .filter_map(move |change| match change {
-                Event::Put { key: of, value } if of == key => Some(Some(&**value)),
+                Event::Put { key: of, value, .. } if of == key => Some(Some(&**value)),
                 Event::Delete { key: of } if of == key => Some(None),
                 _ => None,
             });

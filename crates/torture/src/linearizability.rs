@@ -19,6 +19,15 @@ pub enum Action {
         /// The version.
         version: Option<u64>,
     },
+    /// A put that is done only where the key has a version.
+    PutIf {
+        /// The value, written once only.
+        value: u64,
+        /// The version that was to be there, or 0 for none.
+        expected: u64,
+        /// What was answered, if anything was.
+        answer: Option<Conditional>,
+    },
     /// A delete; whether it removed something, and its version, where an answer
     /// said so.
     Delete {
@@ -32,6 +41,15 @@ pub enum Action {
         /// Value and version.
         found: Option<(u64, u64)>,
     },
+}
+
+/// The answer to a conditional put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conditional {
+    /// It was done, and has this version.
+    Done(u64),
+    /// It was not: this version was there, or 0 for none.
+    Conflict(u64),
 }
 
 /// An operation: when it was called, and when its answer came. What was never
@@ -73,10 +91,21 @@ impl Register {
     /// The register after an action, if its answer fits.
     fn after(self, action: &Action) -> Option<Self> {
         match *action {
-            Action::Put { value, version } => Some(Self {
-                value: Some((value, version)),
-                version: self.raised(version)?,
-            }),
+            Action::Put { value, version } => self.after_put(value, version),
+            Action::PutIf {
+                value,
+                expected,
+                answer,
+            } => match answer {
+                Some(Conditional::Done(version)) => {
+                    self.with_version(expected)?.after_put(value, Some(version))
+                }
+                // Not done, it has no effect, and need not be thought of.
+                None => self.with_version(expected)?.after_put(value, None),
+                Some(Conditional::Conflict(version)) => {
+                    self.with_version(version).filter(|_| version != expected)
+                }
+            },
             Action::Delete { deleted, version } => {
                 let fits = deleted.is_none_or(|deleted| deleted == self.value.is_some());
                 Some(Self {
@@ -88,16 +117,26 @@ impl Register {
             Action::Get { found: None } => self.value.is_none().then_some(self),
             Action::Get {
                 found: Some((found, version)),
-            } => match self.value? {
-                (value, known) if value != found || known.is_some_and(|known| known != version) => {
-                    None
-                }
-                (_, Some(_)) => Some(self),
-                (_, None) => Some(Self {
-                    value: Some((found, Some(version))),
-                    version: self.raised(Some(version))?,
-                }),
-            },
+            } => self
+                .with_version(version)
+                .filter(|register| register.value.is_some_and(|(value, _)| value == found)),
+        }
+    }
+
+    fn after_put(self, value: u64, version: Option<u64>) -> Option<Self> {
+        Some(Self {
+            value: Some((value, version)),
+            version: self.raised(version)?,
+        })
+    }
+
+    /// The register, if what it holds can have this version, or is nothing where
+    /// that is 0. From then on the version is known.
+    fn with_version(self, version: u64) -> Option<Self> {
+        match self.value {
+            None => (version == 0).then_some(self),
+            Some((_, Some(known))) => (known == version).then_some(self),
+            Some((value, None)) => self.after_put(value, Some(version)),
         }
     }
 

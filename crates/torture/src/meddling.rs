@@ -128,6 +128,7 @@ fn attempt(ground: &Ground, meddling: Meddling) -> Result<Outcome, Failure> {
     let marked = Event::Put {
         key: "marked".to_owned(),
         value: "true".to_owned(),
+        if_version: None,
     };
     let reply = connection.ask(&marked)?;
     let acknowledged = match reply {
@@ -175,7 +176,10 @@ fn is_there(ready: &Ready) -> Result<(), Failure> {
 /// Every value that is served is the right one; errors and gaps are told apart.
 fn reads_are_right(connection: &mut Connection) -> Result<(), Failure> {
     for number in 0..KEYS {
-        let Event::Put { key, value: text } = put(number) else {
+        let Event::Put {
+            key, value: text, ..
+        } = put(number)
+        else {
             continue;
         };
         let reply = connection.ask(&Event::Get { key })?;

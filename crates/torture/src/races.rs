@@ -80,6 +80,7 @@ impl Racer {
         let put = Event::Put {
             key: format!("race {race}"),
             value: "1".to_owned(),
+            if_version: None,
         };
         match self {
             Self::Server(server) => {

@@ -186,6 +186,7 @@ pub fn put(number: u32) -> Event {
     Event::Put {
         key: format!("key {number}"),
         value: format!("[{number},\"{}\"]", "s".repeat(200)),
+        if_version: None,
     }
 }
 
@@ -193,7 +194,10 @@ pub fn put(number: u32) -> Event {
 fn compare_and_write(ready: &Ready) -> Result<(), Failure> {
     let mut connection = Connection::open(Front::Tcp, ready)?;
     for number in 0..KEYS {
-        let Event::Put { key, value: text } = put(number) else {
+        let Event::Put {
+            key, value: text, ..
+        } = put(number)
+        else {
             continue;
         };
         let reply = connection.ask(&Event::Get { key })?;

@@ -101,6 +101,7 @@ impl Client {
             0..60 => Event::Put {
                 key,
                 value: self.value(),
+                if_version: None,
             },
             60..75 => Event::Delete { key },
             75..85 => Event::Get { key },

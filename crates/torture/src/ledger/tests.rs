@@ -6,6 +6,7 @@ fn put(key: &str, value: &str) -> Event {
     Event::Put {
         key: key.to_owned(),
         value: value.to_owned(),
+        if_version: None,
     }
 }
 

@@ -162,3 +162,58 @@ fn a_long_right_history_stays_right_and_is_wrong_once_bent() {
     history.push(stale);
     wrong(&history);
 }
+
+fn put_if(called: u64, value: u64, expected: u64, answer: Option<Conditional>) -> Operation {
+    Operation {
+        called,
+        returned: answer.map(|_| called + 1),
+        action: Action::PutIf {
+            value,
+            expected,
+            answer,
+        },
+    }
+}
+
+#[test]
+fn a_conditional_put_is_done_where_its_version_is() {
+    use Conditional::{Conflict, Done};
+    right(&[
+        put_if(0, 10, 0, Some(Done(1))),
+        put_if(2, 20, 1, Some(Done(2))),
+        put_if(4, 30, 1, Some(Conflict(2))),
+        put_if(6, 40, 0, Some(Conflict(2))),
+        delete(8, 9, true, Some(3)),
+        put_if(10, 50, 2, Some(Conflict(0))),
+        get(12, 13, None),
+    ]);
+    // Two that both saw version 1 can't both be done: an update would be lost.
+    wrong(&[
+        put(0, 1, 10, 1),
+        put_if(2, 20, 1, Some(Done(2))),
+        put_if(2, 30, 1, Some(Done(3))),
+    ]);
+    wrong(&[put(0, 1, 10, 1), put_if(2, 20, 0, Some(Done(2)))]);
+    wrong(&[put_if(0, 10, 1, Some(Done(2)))]);
+    // A refusal must tell the truth.
+    wrong(&[put(0, 1, 10, 1), put_if(2, 20, 1, Some(Conflict(1)))]);
+    wrong(&[put(0, 1, 10, 1), put_if(2, 20, 2, Some(Conflict(0)))]);
+    wrong(&[put_if(0, 10, 3, Some(Conflict(2)))]);
+}
+
+#[test]
+fn a_conditional_put_without_an_answer_may_be_done_where_its_version_is() {
+    right(&[put_if(0, 10, 0, None), get(2, 3, Some((10, 1)))]);
+    right(&[put_if(0, 10, 0, None), get(2, 3, None)]);
+    wrong(&[
+        put(0, 1, 10, 1),
+        put_if(2, 20, 0, None),
+        get(4, 5, Some((20, 2))),
+    ]);
+    // What was not answered gets its version from whoever sees it.
+    right(&[
+        lost_put(0, 10),
+        put_if(2, 20, 1, Some(Conditional::Done(2))),
+        get(4, 5, Some((20, 2))),
+    ]);
+}
