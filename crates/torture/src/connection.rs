@@ -254,10 +254,6 @@ fn over_resources(agent: &Agent, url: &str, event: &Event) -> Result<Option<Repl
                 .ok_or_else(|| Failure::new(format!("{} has no version", event.line())))?,
         },
         (Event::GetContent { .. }, 200) => Reply::Content { content: text() },
-        (Event::Put { .. }, 412) => Reply::Conflict {
-            version: version
-                .ok_or_else(|| Failure::new(format!("{} has no version", event.line())))?,
-        },
         (Event::Put { .. }, 200) | (Event::StoreContent { .. }, 200 | 201) => {
             event.read_reply(&text())?
         }
@@ -271,11 +267,15 @@ fn problem(body: &[u8]) -> Result<Reply, Failure> {
     struct Problem {
         code: String,
         detail: String,
+        version: Option<u64>,
     }
     let problem: Problem = serde_json::from_slice(body)
         .map_err(|e| Failure::new(format!("{e}: {}", String::from_utf8_lossy(body))))?;
-    Ok(Reply::Refused {
-        code: problem.code,
-        message: problem.detail,
+    Ok(match problem.version {
+        Some(version) if problem.code == "conflict" => Reply::Conflict { version },
+        _ => Reply::Refused {
+            code: problem.code,
+            message: problem.detail,
+        },
     })
 }
