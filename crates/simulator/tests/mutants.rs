@@ -20,19 +20,19 @@ struct Mutant {
 const MUTANTS: [Mutant; 10] = [
     Mutant {
         name: "no sync of a batch",
-        file: "log/writer.rs",
+        file: "log/writer/commit.rs",
         original: "open.file.sync()",
         instead: "Ok::<(), FileError>(())",
     },
     Mutant {
         name: "no sync of the directory behind a new segment",
-        file: "log/writer.rs",
+        file: "log/writer/commit.rs",
         original: "file.sync().and_then(|()| files.sync_directory())",
         instead: "file.sync()",
     },
     Mutant {
         name: "no sync of a new segment",
-        file: "log/writer.rs",
+        file: "log/writer/commit.rs",
         original: "file.sync().and_then(|()| files.sync_directory())",
         instead: "files.sync_directory()",
     },
@@ -44,7 +44,7 @@ const MUTANTS: [Mutant; 10] = [
     },
     Mutant {
         name: "a compacted segment removed before the header that leaves it out is durable",
-        file: "log/writer.rs",
+        file: "log/writer/commit.rs",
         original: "file.write_at(0, &self.batch.lines)",
         instead: "{ self.remove_left_over(files); file.write_at(0, &self.batch.lines) }",
     },
@@ -56,13 +56,13 @@ const MUTANTS: [Mutant; 10] = [
     },
     Mutant {
         name: "a refused write that is not taken back",
-        file: "log/writer.rs",
+        file: "log/writer/commit.rs",
         original: "file.set_length(durable_bytes).and_then(|()| file.sync())",
         instead: "file.sync()",
     },
     Mutant {
         name: "an owner that does not look for the next",
-        file: "log/writer.rs",
+        file: "log/writer/commit.rs",
         original: "is_there(files, self.number + 1)?",
         instead: "false",
     },
