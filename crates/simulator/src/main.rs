@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// The steps of a random history.
 const STEPS: u64 = 60;
 
+/// How many histories there are between two lines of figures.
+const TOLD_EVERY: u64 = 1000;
+
 /// Simulates crashes and faults against the storage engine.
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -47,6 +50,21 @@ struct Done {
     failed: AtomicBool,
 }
 
+impl Done {
+    fn figures(&self) -> String {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        format!(
+            "{{\"histories\":{},\"every_point_histories\":{},\"points\":{},\"variants\":{},\"operations\":{},\"crashes\":{}}}",
+            count(&self.histories),
+            count(&self.every_point_histories),
+            count(&self.points),
+            count(&self.variants),
+            count(&self.operations),
+            count(&self.crashes),
+        )
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = Done::default();
@@ -56,16 +74,7 @@ fn main() -> ExitCode {
     } else {
         run(&arguments, &done);
     }
-    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    println!(
-        "{{\"histories\":{},\"every_point_histories\":{},\"points\":{},\"variants\":{},\"operations\":{},\"crashes\":{}}}",
-        count(&done.histories),
-        count(&done.every_point_histories),
-        count(&done.points),
-        count(&done.variants),
-        count(&done.operations),
-        count(&done.crashes),
-    );
+    println!("{}", done.figures());
     if done.failed.load(Ordering::Relaxed) {
         ExitCode::FAILURE
     } else {
@@ -86,6 +95,10 @@ fn run(arguments: &Arguments, done: &Done) {
             scope.spawn(|| {
                 loop {
                     let job = next.fetch_add(1, Ordering::Relaxed);
+                    // A long run that is broken off has told how far it came.
+                    if job > 0 && job.is_multiple_of(TOLD_EVERY) {
+                        eprintln!("{}", done.figures());
+                    }
                     let is_late = end.is_some_and(|end| Instant::now() > end);
                     if job >= jobs || is_late || done.failed.load(Ordering::Relaxed) {
                         return;

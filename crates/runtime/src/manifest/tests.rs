@@ -6,6 +6,7 @@ const SETTINGS: [&str; 3] = [
     "cache_bytes_max",
     "segment_bytes_max",
     "checkpoint_interval_bytes",
+    "segments_open_max",
 ];
 
 fn parse(text: &str) -> Result<Manifest, ManifestError> {
