@@ -2,7 +2,7 @@
 
 use super::*;
 
-const SETTINGS: [&str; 3] = [
+const SETTINGS: [&str; 4] = [
     "cache_bytes_max",
     "segment_bytes_max",
     "checkpoint_interval_bytes",
