@@ -1,7 +1,7 @@
 //! What can go wrong with a store as a whole. What goes wrong with one event is
 //! a `kv_protocol::Refusal`.
 
-use crate::files::FileError;
+use crate::files::{FileError, FileErrorKind};
 use kv_protocol::Code;
 use std::fmt;
 
@@ -35,6 +35,15 @@ pub struct Damage {
 }
 
 impl OpenError {
+    /// Whether files that were moved while they were read would look like this.
+    pub(crate) fn may_come_of_changes(&self) -> bool {
+        match self {
+            Self::Files(e) => e.kind == FileErrorKind::NotFound,
+            Self::Damage(_) => true,
+            Self::Format { .. } => false,
+        }
+    }
+
     /// The stable code of this error.
     #[must_use]
     pub fn code(&self) -> Code {

@@ -47,14 +47,40 @@ pub struct Torn {
     pub bytes: u64,
 }
 
+/// How often a log is read again because its owner has moved it meanwhile. One read
+/// takes less time than a segment takes to fill, so that the second one mostly does.
+const READS_MAX: usize = 1000;
+
 /// Reads the log in `files`.
 ///
 /// # Errors
 /// Where the disk refuses, and at the first damage.
 pub fn recover<F: Files>(files: &F) -> Result<Recovered, OpenError> {
-    let names = files.list()?;
-    let mut numbers: Vec<u32> = names.iter().filter_map(|name| number_of(name)).collect();
+    let mut names = files.list()?;
+    for _ in 1..READS_MAX {
+        match read(files, &names) {
+            // What an owner compacts meanwhile is missing, which is no damage.
+            Err(e) if e.may_come_of_changes() => {
+                let names_before = std::mem::replace(&mut names, files.list()?);
+                if segments(&names_before) == segments(&names) {
+                    return Err(e);
+                }
+            }
+            other => return other,
+        }
+    }
+    read(files, &names)
+}
+
+/// The numbers of the segments among files, in order.
+fn segments(names: &[String]) -> Vec<u32> {
+    let mut numbers: Vec<_> = names.iter().filter_map(|name| number_of(name)).collect();
     numbers.sort_unstable();
+    numbers
+}
+
+fn read<F: Files>(files: &F, names: &[String]) -> Result<Recovered, OpenError> {
+    let mut numbers = segments(names);
     let mut recovered = Recovered {
         number: numbers.last().copied().unwrap_or(0),
         ..Recovered::default()
@@ -75,7 +101,7 @@ pub fn recover<F: Files>(files: &F) -> Result<Recovered, OpenError> {
         numbers.retain(|number| sealed.iter().all(|listed| listed.number != *number));
         recovered.left_over = numbers;
         recovered.segments = sealed;
-        read_log(files, &names, newest, &mut recovered)?;
+        read_log(files, names, newest, &mut recovered)?;
         break;
     }
     recovered.segments.extend(unfinished.into_iter().rev());
