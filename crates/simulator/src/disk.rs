@@ -35,7 +35,7 @@ pub struct SimulatedFile {
     access: Access,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Disk {
     inodes: Vec<Inode>,
     names: BTreeMap<String, usize>,
@@ -50,7 +50,7 @@ struct Disk {
     trace: DefaultHasher,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 struct Inode {
     /// What every reader sees.
     content: Vec<u8>,
@@ -59,14 +59,14 @@ struct Inode {
     changes: Vec<(Change, Fate)>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 enum Change {
     Write(usize, Vec<u8>),
     Length(usize),
 }
 
 /// What a crash does with a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Fate {
     /// It is durable.
     Kept,
@@ -76,7 +76,7 @@ enum Fate {
     Doubtful,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 enum NameChange {
     Set(String, usize),
     Remove(String),
@@ -116,6 +116,23 @@ impl SimulatedFiles {
     #[must_use]
     pub fn trace(&self) -> u64 {
         self.0.borrow().trace.finish()
+    }
+
+    /// A disk of its own, in the same state.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self(Rc::new(RefCell::new(self.0.borrow().clone())))
+    }
+
+    /// A number for what is on the disk, in memory and durable.
+    #[must_use]
+    pub fn state(&self) -> u64 {
+        let disk = self.0.borrow();
+        let mut hasher = DefaultHasher::new();
+        disk.inodes.hash(&mut hasher);
+        disk.names.hash(&mut hasher);
+        (&disk.durable_names, &disk.name_changes).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// The disk after the process alone has ended: every write is in memory.

@@ -219,28 +219,66 @@ impl History {
     }
 
     fn batch_with(&mut self, may_be_refused: bool) -> Result<(), Failure> {
-        let count = 1 + self.random.usize(..BATCH_EVENTS_MAX);
-        let events = (0..count)
-            .map(|_| Event::random(&mut self.random, self.scale))
-            .collect();
+        let events = self.events();
         self.batch_of(events, may_be_refused)
     }
 
+    fn events(&mut self) -> Vec<Event> {
+        let count = 1 + self.random.usize(..BATCH_EVENTS_MAX);
+        (0..count)
+            .map(|_| Event::random(&mut self.random, self.scale))
+            .collect()
+    }
+
     fn batch_of(&mut self, events: Vec<Event>, may_be_refused: bool) -> Result<(), Failure> {
+        match self.attempt(events, may_be_refused)? {
+            Some(states) => self.restart_from(states),
+            None => Ok(()),
+        }
+    }
+
+    /// Batches until the process ends within one; the states that may come up.
+    pub(crate) fn until_it_ends(&mut self) -> Result<Vec<Model>, Failure> {
+        loop {
+            let events = self.events();
+            if let Some(states) = self.attempt(events, false)? {
+                return Ok(states);
+            }
+        }
+    }
+
+    /// A copy of what is left where the process has ended.
+    pub(crate) fn fork(&self, survivals: Rng) -> Self {
+        Self {
+            survivals,
+            random: self.random.clone(),
+            files: self.files.fork(),
+            store: None,
+            model: self.model.clone(),
+            ..*self
+        }
+    }
+
+    /// A batch; where the process ends within, the states that may come up.
+    fn attempt(
+        &mut self,
+        events: Vec<Event>,
+        may_be_refused: bool,
+    ) -> Result<Option<Vec<Model>>, Failure> {
         // Clocks jump, also back.
         self.time_ms = self
             .time_ms
             .wrapping_add_signed(self.random.i64(-5000..9000));
         let expected = self.expect(events);
         let Some(mut store) = self.store.take() else {
-            return self.open_unchanged();
+            return self.open_unchanged().map(|()| None);
         };
         self.tell(|| format!("{} events", expected.events.len()));
         let (replies, outcome) = self.say(&mut store, &expected.events)?;
         if self.files.has_crashed() {
             // Whatever it says, nobody has heard it.
             drop(store);
-            return self.restart_from(expected.states);
+            return Ok(Some(expected.states));
         }
         if outcome == Outcome::Finished {
             ensure!(may_be_refused, "it has given up for nothing: {replies:?}");
@@ -250,7 +288,7 @@ impl History {
             );
             drop(store);
             self.files.relieve();
-            return self.open(&expected.states).map(drop);
+            return self.open(&expected.states).map(|_| None);
         }
         // A disk that refuses to store the end of values still serves none of them.
         let refused = may_be_refused && store.changes().is_empty();
@@ -269,7 +307,7 @@ impl History {
                 "{reply} where {right:?} was expected"
             );
         }
-        Ok(())
+        Ok(None)
     }
 
     fn expect(&self, events: Vec<Event>) -> Expected {
@@ -328,10 +366,12 @@ impl History {
 
     /// The power goes; what comes up must be one of some states.
     pub(crate) fn restart_from(&mut self, states: Vec<Model>) -> Result<(), Failure> {
-        self.store = None;
-        self.crashes += 1;
         self.end();
-        let mut states = states;
+        self.come_up(states)
+    }
+
+    /// The store is opened, perhaps after more ends on the way.
+    pub(crate) fn come_up(&mut self, mut states: Vec<Model>) -> Result<(), Failure> {
         while self.survivals.u32(..3) == 0 {
             // It goes again, while the log is being read.
             let call = self.files.calls() + 1 + self.survivals.u64(..3);
@@ -344,15 +384,15 @@ impl History {
                     return Ok(());
                 }
             }
-            self.store = None;
-            self.crashes += 1;
             self.end();
         }
         self.open(&states).map(drop)
     }
 
     /// The power goes, or the process alone is killed.
-    fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
+        self.store = None;
+        self.crashes += 1;
         if self.survivals.u32(..4) == 0 {
             self.files.after_kill();
         } else {

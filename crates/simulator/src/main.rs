@@ -45,6 +45,7 @@ struct Done {
     every_point_histories: AtomicU64,
     points: AtomicU64,
     variants: AtomicU64,
+    distinct: AtomicU64,
     operations: AtomicU64,
     crashes: AtomicU64,
     failed: AtomicBool,
@@ -54,11 +55,12 @@ impl Done {
     fn figures(&self) -> String {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         format!(
-            "{{\"histories\":{},\"every_point_histories\":{},\"points\":{},\"variants\":{},\"operations\":{},\"crashes\":{}}}",
+            "{{\"histories\":{},\"every_point_histories\":{},\"points\":{},\"variants\":{},\"distinct\":{},\"operations\":{},\"crashes\":{}}}",
             count(&self.histories),
             count(&self.every_point_histories),
             count(&self.points),
             count(&self.variants),
+            count(&self.distinct),
             count(&self.operations),
             count(&self.crashes),
         )
@@ -143,6 +145,7 @@ fn points(seed: u64, variants: u64, done: &Done) {
         done.every_point_histories.fetch_add(1, Ordering::Relaxed);
         done.points.fetch_add(tried.points, Ordering::Relaxed);
         done.variants.fetch_add(tried.variants, Ordering::Relaxed);
+        done.distinct.fetch_add(tried.distinct, Ordering::Relaxed);
         done.operations
             .fetch_add(tried.operations, Ordering::Relaxed);
     });
