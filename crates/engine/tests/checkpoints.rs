@@ -251,6 +251,26 @@ fn a_store_that_is_stopped_opens_from_its_checkpoint_alone() {
 }
 
 #[test]
+fn who_only_reads_writes_no_checkpoint() {
+    let files = MemoryFiles::default();
+    let (mut store, _) = open_with(&files, Options::default());
+    let value = quoted(&"v".repeat(1000));
+    for step in 0..2000 {
+        put(&mut store, &format!("k{step}"), &value);
+    }
+    // It is killed; another one reads, and a third one writes.
+    drop(store);
+    let (mut store, _) = open_with(&files, Options::default());
+    assert_eq!(get(&mut store, "k7").as_ref(), Ok(&value));
+    store.stop();
+    assert_eq!(checkpoints(&files), Vec::<String>::new());
+    let (mut store, _) = open_with(&files, Options::default());
+    put(&mut store, "k7", "1");
+    store.stop();
+    assert_eq!(checkpoints(&files).len(), 1);
+}
+
+#[test]
 fn a_checkpoint_that_the_disk_refuses_stops_nothing() {
     let files = FaultyFiles::new();
     let (mut store, _) = open_with(&files, options());

@@ -272,3 +272,38 @@ fn a_short_line_that_was_put_in_is_damage_like_any_other() {
     assert_eq!(verified.damage.len(), 1, "{verified:?}");
     assert_eq!((verified.damage[0].line, verified.damage[0].bytes), (2, 6));
 }
+
+#[test]
+fn what_was_deleted_behind_a_checkpoint_is_not_told_as_lost() {
+    let files = MemoryFiles::default();
+    let (mut store, _) = open_with(
+        &files,
+        Options {
+            checkpoint_interval_bytes: 1,
+            ..Options::default()
+        },
+    );
+    for key in ["deleted", "kept", "hit"] {
+        put(&mut store, key, &quoted(key));
+    }
+    // The checkpoint knows them all, and what follows it does not.
+    let known = files.list().unwrap();
+    assert!(known.iter().any(|name| name.starts_with("checkpoint-")));
+    say(&mut store, r#"{"type":"delete","key":"deleted"}"#);
+    put(&mut store, "behind", "1");
+    drop(store);
+    for name in files.list().unwrap() {
+        if name.starts_with("checkpoint-") && !known.contains(&name) {
+            files.remove(&name).unwrap();
+        }
+    }
+    let name = "00000001.jsonl";
+    let text = String::from_utf8(bytes_of(&files, name)).unwrap();
+    let damaged = text.replace("\"put\":{\"hit\":\"hit\"}", "\"put\":{\"hit\":\"hot\"}");
+    assert_ne!(text, damaged);
+    replace(&files, name, damaged.as_bytes());
+    let (report, _) = repaired(&files);
+    let lost: Vec<_> = report.keys.iter().map(|lost| lost.key.as_str()).collect();
+    assert_eq!(lost, ["hit"], "{report:?}");
+    assert_eq!(report.keys[0].now, None);
+}

@@ -8,7 +8,7 @@ use crate::log::checkpoint;
 use crate::log::line::Line;
 use crate::log::record::{self, PREFIX_BYTES, checksum_of, hexadecimal};
 use crate::log::segment::{Extent, file_name, number_of};
-use crate::log::survey::{Piece, Place, survey};
+use crate::log::survey::{Piece, survey};
 use crate::log::verify::{Damaged, Layout, State, layout, verify};
 use kv_protocol::json::write_number;
 use serde::Serialize;
@@ -397,10 +397,7 @@ fn lost_changes<F: Files>(
     if let Some(known) = checkpoints.find_map(|name| checkpoint::read(files, &name)) {
         for (key, entry) in known.index.keys_behind(None) {
             let version = entry.location.version;
-            let Place { byte, .. } = Place {
-                line: 0,
-                byte: u64::from(entry.location.offset),
-            };
+            let byte = u64::from(entry.location.offset);
             let was_hit = damage.iter().any(|damaged| {
                 !damaged.only_checksum
                     && damaged.file == file_name(entry.location.segment)
