@@ -19,18 +19,23 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub(super) const METHOD: &str = "64 connections put without pause. Compaction is kept going by \
-    overwriting 1,000 keys in segments of 1 MiB. The bare log appends the very bytes that the \
+    overwriting 1,000 keys in segments of 1 MiB; beside it the same keys are overwritten in a \
+    segment of 1 GiB, where nothing is compacted. The bare log appends the very bytes that the \
     store writes for a batch of 64 such puts, with one write and `fdatasync`, in a process that \
     does nothing else. The longest pause is the maximum.";
 
 const BARE: &str = "bare append and sync";
 const CONNECTIONS: usize = 64;
 const STEADY: &str = "durable put, 64 connections";
+const OVERWRITING: &str = "durable put, 64 connections, overwriting without compaction";
 const COMPACTING: &str = "durable put, 64 connections, while compacting";
 
 /// The keys that are overwritten, and the segments they are in.
 const COMPACTED_KEYS: u64 = 1_000;
 const COMPACTED_SEGMENT_BYTES: u64 = 1024 * 1024;
+
+/// A segment that is not full before the end of the runs.
+const ENDLESS_SEGMENT_BYTES: u64 = 1024 * 1024 * 1024;
 
 pub(super) fn targets() -> Vec<Target> {
     let target = |workload: &str| Target {
@@ -41,18 +46,31 @@ pub(super) fn targets() -> Vec<Target> {
         beside: Some(Point::new(Part::Latency, workload, BARE)),
         bound: Bound::RatioAtMost(4.0),
     };
-    vec![target(STEADY), target(COMPACTING)]
+    let throughput = Target {
+        number: 8,
+        name: COMPACTING.to_owned(),
+        figure: "per_second",
+        ours: Point::new(Part::Latency, COMPACTING, OURS),
+        beside: Some(Point::new(Part::Latency, OVERWRITING, OURS)),
+        bound: Bound::RatioAtLeast(0.7),
+    };
+    vec![target(STEADY), target(COMPACTING), throughput]
 }
 
 pub(super) fn run(session: &mut Session) -> Result<(), Failure> {
     let plan = session.plan;
-    let compacting = StoreSettings {
-        segment_bytes_max: Some(COMPACTED_SEGMENT_BYTES),
+    let segments = |bytes| StoreSettings {
+        segment_bytes_max: Some(bytes),
         ..StoreSettings::default()
     };
     let workloads = [
         (STEADY, plan.keys, StoreSettings::default()),
-        (COMPACTING, COMPACTED_KEYS, compacting),
+        (OVERWRITING, COMPACTED_KEYS, segments(ENDLESS_SEGMENT_BYTES)),
+        (
+            COMPACTING,
+            COMPACTED_KEYS,
+            segments(COMPACTED_SEGMENT_BYTES),
+        ),
     ];
     let wire = lines(Values::small());
     let mut servers = Vec::new();
