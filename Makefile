@@ -27,7 +27,7 @@ run: build ## runs the store as actor.toml says, on the directory data/
 
 lint: component ## checks the format, and every warning
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	cargo clippy --workspace --all-targets --features kv-bench/micro --locked -- --deny warnings
 
 test: lint ## lint, then every test; installs the Debian packages that these need
 	scripts/install-debian curl iso-codes jq netcat-openbsd

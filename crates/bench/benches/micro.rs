@@ -9,10 +9,12 @@ use kv_engine::cache::Cache;
 use kv_engine::canonical::canonical;
 use kv_engine::content;
 use kv_engine::files::memory::MemoryFiles;
-use kv_engine::index::{Address, Entry, Index, Location};
-use kv_engine::log::record::{Change, Line, check, write_change};
+use kv_engine::index::{Address, Entry, Held, Index, Location};
+use kv_engine::log::line::Line;
+use kv_engine::log::record::{Change, check, write_changes};
 use kv_engine::{Options, Store};
 use kv_runtime::{Actor, ActorSettings, GuestLimits};
+use std::borrow::Cow;
 use std::hint::black_box;
 
 const TIME_MS: u64 = 1_700_000_000_000;
@@ -26,15 +28,18 @@ fn key(number: u64) -> String {
     format!("key:{number:016}")
 }
 
+fn put<'a>(key: &'a str, value: &'a str) -> Change<'a> {
+    Change::Put {
+        key: Cow::Borrowed(key),
+        value: Cow::Borrowed(value),
+        expires_ms: None,
+    }
+}
+
 /// A line of the log with a put, without its line feed.
 fn line() -> Vec<u8> {
     let mut batch = Vec::new();
-    let (key, value) = (key(7), value());
-    let change = Change::Put {
-        key: &key,
-        value: &value,
-    };
-    write_change(&mut batch, 0, TIME_MS, 1, None, change);
+    write_changes(&mut batch, 0, TIME_MS, 1, None, &[put(&key(7), &value())]);
     batch.pop();
     batch
 }
@@ -47,11 +52,8 @@ fn record(criterion: &mut Criterion) {
         let mut batch = Vec::with_capacity(4096);
         bencher.iter(|| {
             batch.clear();
-            let change = Change::Put {
-                key: black_box(&key),
-                value: black_box(&value),
-            };
-            write_change(&mut batch, 0, TIME_MS, 1, None, change)
+            let change = put(black_box(&key), black_box(&value));
+            write_changes(&mut batch, 0, TIME_MS, 1, None, &[change])
         });
     });
     group.bench_function("checksum", |bencher| {
@@ -59,7 +61,7 @@ fn record(criterion: &mut Criterion) {
     });
     group.bench_function("decode", |bencher| {
         bencher.iter(|| {
-            let read = Line::read(black_box(&line)).and_then(Line::change);
+            let read = Line::read(black_box(&line)).and_then(Line::changes);
             black_box(read.unwrap());
         });
     });
@@ -90,16 +92,20 @@ fn canonical_form(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn entry(cache: &mut Cache, version: u64) -> Entry {
-    Entry {
-        location: Location {
-            version,
-            segment: 1,
-            offset: 0,
-            length: 280,
-            checksum_before: 0,
-        },
-        slot: cache.insert(version, ""),
+fn held(cache: &mut Cache, version: u64) -> Held {
+    let location = Location {
+        version,
+        segment: 1,
+        offset: 0,
+        length: 280,
+        checksum_before: 0,
+    };
+    Held {
+        entry: Some(Entry {
+            location,
+            slot: cache.insert(version, ""),
+        }),
+        expires_ms: None,
     }
 }
 
@@ -109,10 +115,8 @@ fn index(criterion: &mut Criterion) {
     let mut index = Index::default();
     for number in 0..KEYS {
         let number = number * 7919 % KEYS;
-        index.set(
-            Address::Key(&key(number)),
-            Some(entry(&mut cache, number + 1)),
-        );
+        let held = held(&mut cache, number + 1);
+        index.set(Address::Key(&key(number)), held);
     }
     let keys: Vec<_> = (0..KEYS)
         .map(|number| key(number * 104_729 % KEYS))
@@ -122,9 +126,9 @@ fn index(criterion: &mut Criterion) {
     group.bench_function("get", |bencher| {
         bencher.iter(|| index.get(Address::Key(next.next().unwrap())).unwrap());
     });
-    let replaced = entry(&mut cache, KEYS + 1);
+    let replaced = held(&mut cache, KEYS + 1);
     group.bench_function("replace", |bencher| {
-        bencher.iter(|| index.set(Address::Key(next.next().unwrap()), Some(replaced)));
+        bencher.iter(|| index.set(Address::Key(next.next().unwrap()), replaced));
     });
     group.finish();
 }
