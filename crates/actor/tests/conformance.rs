@@ -2,7 +2,7 @@
 //! implementation of the engine's files must pass, and against what only a real
 //! directory can hold.
 
-use kv_runtime::{Actor, ActorSettings, GuestLimits};
+use kv_runtime::{Actor, ActorSettings, GuestLimits, Messages};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -53,6 +53,7 @@ fn run(suite: &str, data: &Path) {
         data: data.to_owned(),
         configuration: configuration.clone(),
         limits: GuestLimits::default(),
+        messages: Messages::default(),
     });
     match started {
         Ok(actor) => assert_eq!(actor.report(), configuration),

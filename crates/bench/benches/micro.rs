@@ -13,7 +13,7 @@ use kv_engine::index::{Address, Entry, Held, Index, Location};
 use kv_engine::log::line::Line;
 use kv_engine::log::record::{Change, check, write_changes};
 use kv_engine::{Options, Store};
-use kv_runtime::{Actor, ActorSettings, GuestLimits};
+use kv_runtime::{Actor, ActorSettings, GuestLimits, Messages};
 use std::borrow::Cow;
 use std::hint::black_box;
 
@@ -215,6 +215,7 @@ fn wasm_call(criterion: &mut Criterion) {
         data: folder.path().join("data"),
         configuration: "{}".to_owned(),
         limits: GuestLimits::default(),
+        messages: Messages::default(),
     })
     .unwrap();
     actor.handle(&puts(64), 64, TIME_MS).unwrap();

@@ -259,9 +259,10 @@ pub(crate) struct Directory {
 
 #[derive(Args, Debug)]
 pub(crate) struct Serve {
-    /// The manifest; by default actor.toml where there is one
-    #[arg(long, value_name = "FILE", env = "KV_ACTOR_MANIFEST")]
-    pub(crate) manifest: Option<PathBuf>,
+    /// The manifest; by default actor.toml where there is one. Given several times,
+    /// each is that of one actor
+    #[arg(long = "manifest", value_name = "FILE", env = "KV_ACTOR_MANIFEST")]
+    pub(crate) manifests: Vec<PathBuf>,
     /// The data directory
     #[arg(long, value_name = "DIR", env = "KV_ACTOR_DATA")]
     pub(crate) data: Option<PathBuf>,

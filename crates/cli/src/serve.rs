@@ -1,44 +1,112 @@
-//! `kv-actor serve`: the actor, its fronts, and the signals that end them.
+//! `kv-actor serve`: actors, each with fronts of its own, and the signals that
+//! end them.
 
 use crate::arguments::Serve as Arguments;
 use crate::failure::Failure;
 use crate::token;
 use kv_engine::Options;
-use kv_protocol::Code;
-use kv_runtime::{Actor, ActorSettings, Manifest, StartError};
-use kv_server::{Addresses, Certificate, ListenOptions, Server, Shutdown, Token};
-use serde::{Deserialize, Serialize};
+use kv_runtime::{Manifest, Peers};
+use kv_server::{Certificate, ListenOptions, Server, Subscription, Token};
+use running::{Running, end_all};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::io::{IsTerminal, Write};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
 
-/// The store's component, built by `make component`.
-const COMPONENT: &[u8] = include_bytes!(env!("KV_STORE_COMPONENT"));
+mod running;
+mod start;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    let manifest = Manifest::load(arguments.manifest.as_deref(), &Options::NAMES)
-        .map_err(|e| Failure::new(e.to_string()))?;
-    let server = Server::bind(&listen_options(arguments, &manifest)?)
-        .map_err(|e| Failure::new(e.to_string()))?;
-    end_on_signals(server.shutdown())?;
-    let data = arguments
-        .data
-        .clone()
-        .unwrap_or_else(|| manifest.data.clone());
-    let actor = start(manifest, data.clone())?;
-    announce(server.addresses(), &data, actor.report())?;
-    server
-        .run(actor)
-        .map_err(|e| Failure::new(format!("the server has failed: {e}")))
+    let manifests = manifests(arguments)?;
+    let servers = bind(arguments, &manifests)?;
+    let (end, ended) = channel();
+    end_on_signals(end.clone())?;
+    let mailboxes = servers
+        .iter()
+        .map(|(name, server)| (name.clone(), server.mailbox()));
+    let peers = Peers::new(mailboxes.collect());
+    let subscriptions = subscriptions(&manifests, &servers)?;
+    let mut running = Vec::new();
+    for (manifest, (name, server)) in manifests.into_iter().zip(servers) {
+        let messages = peers.messages(&name, &manifest.requires);
+        running.push(Running::start(manifest, server, messages, end.clone())?);
+    }
+    for subscription in subscriptions {
+        spawn("changes", move || subscription.deliver())?;
+    }
+    // A signal, or an actor that has ended by itself: where one is missing, the
+    // others are no use.
+    ended.recv().unwrap_or_default();
+    end_all(running)
 }
 
-fn listen_options(arguments: &Arguments, manifest: &Manifest) -> Result<ListenOptions, Failure> {
+/// The manifests, and in place of what the only one says, what the flags do.
+fn manifests(arguments: &Arguments) -> Result<Vec<Manifest>, Failure> {
+    let load = |path: Option<&Path>| {
+        Manifest::load(path, &Options::NAMES).map_err(|e| Failure::new(e.to_string()))
+    };
+    let mut manifests = match &arguments.manifests[..] {
+        [] => vec![load(None)?],
+        paths => paths
+            .iter()
+            .map(|path| load(Some(path)))
+            .collect::<Result<_, _>>()?,
+    };
+    let own = [
+        ("--data", arguments.data.is_some()),
+        ("--lines", arguments.lines.is_some()),
+        ("--http", arguments.http.is_some()),
+        ("--unix", arguments.unix.is_some()),
+    ];
+    match &mut manifests[..] {
+        [manifest] => {
+            if let Some(data) = &arguments.data {
+                manifest.data.clone_from(data);
+            }
+        }
+        _ => {
+            if let Some((flag, _)) = own.iter().find(|(_, is_given)| *is_given) {
+                return Err(Failure::new(format!(
+                    "`{flag}`, or its environment variable, is for one actor; \
+                     with several, say it in each manifest"
+                )));
+            }
+        }
+    }
+    let mut names = BTreeSet::new();
+    for manifest in &manifests {
+        if !names.insert(&manifest.name) {
+            return Err(Failure::new(format!(
+                "two manifests have the name `{}`; actors reach each other by name: give them two",
+                manifest.name
+            )));
+        }
+    }
+    Ok(manifests)
+}
+
+/// The fronts of each actor, by its name.
+fn bind(arguments: &Arguments, manifests: &[Manifest]) -> Result<Vec<(String, Server)>, Failure> {
+    let mut servers = Vec::new();
+    for manifest in manifests {
+        let options = listen_options(arguments, manifest, manifests.len())?;
+        let server = Server::bind(&options).map_err(|e| Failure::new(e.to_string()))?;
+        servers.push((manifest.name.clone(), server));
+    }
+    Ok(servers)
+}
+
+fn listen_options(
+    arguments: &Arguments,
+    manifest: &Manifest,
+    servers: usize,
+) -> Result<ListenOptions, Failure> {
     let given = |flag: &Option<String>, setting: &String| {
         let address = flag.as_ref().unwrap_or(setting);
         (!address.is_empty()).then(|| address.clone())
@@ -63,98 +131,56 @@ fn listen_options(arguments: &Arguments, manifest: &Manifest) -> Result<ListenOp
         token: token.as_ref().map(Token::from),
         certificate,
         insecure: arguments.insecure,
+        servers,
     })
 }
 
-fn start(manifest: Manifest, data: PathBuf) -> Result<Actor, Failure> {
-    let component = match &manifest.component_path {
-        None => COMPONENT.to_vec(),
-        Some(path) => std::fs::read(path).map_err(|e| {
-            let hint =
-                "`component_path` names the component to run; without it the built-in one is";
-            Failure::new(format!("{} can't be read: {e}; {hint}", path.display()))
-        })?,
-    };
-    let named = manifest.component_path;
-    Actor::start(ActorSettings {
-        name: manifest.name,
-        component,
-        data,
-        configuration: manifest.configuration,
-        limits: manifest.limits,
-    })
-    .map_err(|e| failure(&e, named.as_deref()))
-}
-
-fn failure(error: &StartError, component: Option<&Path>) -> Failure {
-    let message = match (error, component) {
-        (StartError::NoComponent(_) | StartError::NoActor(_), Some(path)) => {
-            format!("{}: {error}", path.display())
+/// What the manifests subscribe to.
+fn subscriptions(
+    manifests: &[Manifest],
+    servers: &[(String, Server)],
+) -> Result<Vec<Subscription>, Failure> {
+    let mut subscriptions = Vec::new();
+    for (manifest, (name, server)) in manifests.iter().zip(servers) {
+        for wanted in &manifest.subscribe {
+            let source = servers.iter().find(|(name, _)| *name == wanted.actor);
+            let (_, source) = source.ok_or_else(|| {
+                Failure::new(format!(
+                    "`{name}` subscribes to `{}`, and there is no such actor: \
+                     give `serve` its manifest, too",
+                    wanted.actor
+                ))
+            })?;
+            subscriptions.push(Subscription {
+                actor: wanted.actor.clone(),
+                source: source.source(),
+                prefix: wanted.prefix.clone(),
+                subscriber: server.mailbox(),
+            });
         }
-        (StartError::Refused { message, .. }, _) => message.clone(),
-        _ => error.to_string(),
-    };
-    match error {
-        StartError::Directory(_) => Failure::coded(Code::Storage, message),
-        StartError::Refused { code, .. } => match Code::from_name(code) {
-            Some(code) => Failure::coded(code, message),
-            None => Failure::new(message),
-        },
-        _ => Failure::new(message),
     }
+    Ok(subscriptions)
 }
 
-/// One line that says all there is to know, once the store can answer.
-fn announce(addresses: &Addresses, data: &Path, report: &str) -> Result<(), Failure> {
-    #[derive(Deserialize)]
-    struct Report {
-        keys: u64,
-        contents: u64,
-        torn: Vec<serde_json::Value>,
-    }
-    #[derive(Serialize)]
-    struct Ready<'a> {
-        lines: Option<SocketAddr>,
-        http: Option<SocketAddr>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        unix: Option<&'a Path>,
-        data: &'a Path,
-        keys: u64,
-        contents: u64,
-    }
-    let report: Report = serde_json::from_str(report)
-        .map_err(|e| Failure::new(format!("the actor's report can't be read: {e}")))?;
-    for torn in report.torn {
-        tracing::warn!(%torn, "a write that was never finished is left out");
-    }
-    let ready = Ready {
-        lines: addresses.lines,
-        http: addresses.http,
-        unix: addresses.unix.as_deref(),
-        data,
-        keys: report.keys,
-        contents: report.contents,
-    };
-    let line = serde_json::to_string(&ready).map_err(|e| Failure::new(e.to_string()))?;
-    writeln!(std::io::stderr(), "{line}")
-        .map_err(|e| Failure::new(format!("standard error can't be written: {e}")))
-}
-
-/// The first SIGTERM or Ctrl-C ends the server in order, the second at once.
-fn end_on_signals(shutdown: Shutdown) -> Result<(), Failure> {
-    let failed = |e: std::io::Error| Failure::new(format!("signals can't be handled: {e}"));
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
-    std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            let mut asked = false;
-            for signal in signals.forever() {
-                if asked || shutdown.ask().is_err() {
-                    std::process::exit(128 + signal);
-                }
-                asked = true;
+/// The first SIGTERM or Ctrl-C ends everything in order, the second at once.
+fn end_on_signals(end: Sender<()>) -> Result<(), Failure> {
+    let mut signals = Signals::new([SIGTERM, SIGINT])
+        .map_err(|e| Failure::new(format!("signals can't be handled: {e}")))?;
+    spawn("signals", move || {
+        let mut asked = false;
+        for signal in signals.forever() {
+            if asked || end.send(()).is_err() {
+                std::process::exit(128 + signal);
             }
-        })
+            asked = true;
+        }
+    })
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
         .map(drop)
-        .map_err(failed)
+        .map_err(|e| Failure::new(format!("the thread `{name}` can't be started: {e}")))
 }

@@ -24,12 +24,14 @@ pub enum Code {
     Unauthenticated,
     /// The history that was asked for is gone.
     Compacted,
+    /// Two actors would wait for each other.
+    Cycle,
     /// The store could not answer; whether the event took effect is unknown.
     Unavailable,
 }
 
 /// A row of the table: wire name, HTTP status, exit code of the CLI.
-const TABLE: [(Code, &str, u16, u8); 11] = [
+const TABLE: [(Code, &str, u16, u8); 12] = [
     (Code::InvalidJson, "invalid_json", 400, 10),
     (Code::InvalidEvent, "invalid_event", 422, 11),
     (Code::NotFound, "not_found", 404, 12),
@@ -40,6 +42,7 @@ const TABLE: [(Code, &str, u16, u8); 11] = [
     (Code::Forbidden, "forbidden", 403, 18),
     (Code::Unauthenticated, "unauthenticated", 401, 19),
     (Code::Compacted, "compacted", 410, 20),
+    (Code::Cycle, "cycle", 508, 21),
     (Code::Unavailable, "unavailable", 503, 17),
 ];
 

@@ -3,7 +3,7 @@
 //! the guest that echoes. After `make component`:
 //! `cargo run --release --package kv-runtime --example call_cost`
 
-use kv_runtime::{Actor, ActorSettings, GuestLimits};
+use kv_runtime::{Actor, ActorSettings, GuestLimits, Messages};
 use std::error::Error;
 use std::hint::black_box;
 use std::path::Path;
@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         data: folder.path().join("data"),
         configuration: "{}".to_owned(),
         limits: GuestLimits::default(),
+        messages: Messages::default(),
     })?;
     println!("start: {} ms", started.elapsed().as_millis());
 

@@ -4,6 +4,7 @@
 use crate::directory::DataDirectory;
 use crate::instance::{Instance, Program};
 use crate::manifest::GuestLimits;
+use crate::messages::Messages;
 use replies::check;
 use restarts::Restarts;
 use serde_json::value::RawValue;
@@ -31,6 +32,8 @@ pub struct ActorSettings {
     pub configuration: String,
     /// What its guest may use.
     pub limits: GuestLimits,
+    /// Whom it may talk to.
+    pub messages: Messages,
 }
 
 /// A supervised actor. It is used from one thread, and not from async code: its
@@ -71,7 +74,7 @@ impl Actor {
     /// [`StartError`] says which of these failed.
     pub fn start(settings: ActorSettings) -> Result<Self, StartError> {
         let directory = DataDirectory::open(&settings.data)?;
-        let program = Program::compile(&settings.component, settings.limits)?;
+        let program = Program::compile(&settings.component, settings.limits, settings.messages)?;
         let (instance, report) = begin(&program, &directory, &settings.configuration)?;
         Ok(Self {
             name: settings.name,

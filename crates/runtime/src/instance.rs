@@ -1,10 +1,12 @@
 //! One instance of a guest: a component, its memory, its limits, and of the
-//! outside world its data directory alone.
+//! outside world its data directory, and the actors that it may talk to.
 
 use crate::manifest::GuestLimits;
+use crate::messages::Messages;
 use bindings::Bare;
 use bindings::exports::ntwk::actor::actor::Handled;
 use limits::{HANDED_OVER_BYTES_MAX, Limits, RESOURCES_MAX};
+use messages::GuestMessages;
 use std::path::Path;
 use std::time::Duration;
 use syncs::Syncs;
@@ -18,6 +20,7 @@ use wasmtime_wasi::{FsPerms, WasiCtx};
 
 mod error;
 mod limits;
+mod messages;
 mod syncs;
 mod ticker;
 
@@ -37,6 +40,7 @@ pub(crate) use error::{CallError, InitError, ProgramError};
 pub(crate) struct Program {
     pre: InstancePre<State>,
     limits: GuestLimits,
+    messages: Messages,
     ticker: Ticker,
 }
 
@@ -55,6 +59,7 @@ struct State {
     wasi: WasiCtx,
     limits: Limits,
     syncs: Syncs,
+    messages: GuestMessages,
 }
 
 struct Table;
@@ -64,7 +69,11 @@ impl HasData for Table {
 }
 
 impl Program {
-    pub(crate) fn compile(component: &[u8], limits: GuestLimits) -> Result<Self, ProgramError> {
+    pub(crate) fn compile(
+        component: &[u8],
+        limits: GuestLimits,
+        messages: Messages,
+    ) -> Result<Self, ProgramError> {
         check_header(component).map_err(ProgramError::NoComponent)?;
         let engine = Engine::new(&config()).map_err(ProgramError::Engine)?;
         let component =
@@ -78,6 +87,7 @@ impl Program {
         Ok(Self {
             pre,
             limits,
+            messages,
             ticker,
         })
     }
@@ -96,6 +106,7 @@ impl Program {
         let state = self.state(data).map_err(|e| failed(&e))?;
         let mut store = Store::new(self.pre.engine(), state);
         store.limiter(|state| &mut state.limits);
+        store.epoch_deadline_callback(|mut state| Ok(state.data_mut().messages.on_deadline()));
         store.set_hostcall_fuel(HANDED_OVER_BYTES_MAX);
         let (guest, begun) = {
             let _entered = runtime.enter();
@@ -128,6 +139,7 @@ impl Program {
             wasi: wasi.build(),
             limits: Limits::new(self.limits.memory_bytes_max),
             syncs: Syncs::default(),
+            messages: GuestMessages::new(self.messages.clone(), self.limits.request_timeout_ms),
         })
     }
 
@@ -139,13 +151,17 @@ impl Program {
         time_ms: u64,
     ) -> Result<Handled, CallError> {
         let timeout_ms = self.limits.handle_timeout_ms;
-        instance.store.data_mut().syncs.clear();
+        let state = instance.store.data_mut();
+        state.syncs.clear();
+        state.messages.open();
         let _entered = instance.runtime.enter();
         let _call = self.begin_call(&mut instance.store, timeout_ms);
         let guest = instance.guest.ntwk_actor_actor();
-        guest
+        let handled = guest
             .call_handle(&mut instance.store, events, time_ms)
-            .map_err(|e| CallError::new(&e, timeout_ms))
+            .map_err(|e| CallError::new(&e, timeout_ms));
+        instance.store.data_mut().messages.close();
+        handled
     }
 
     /// Lets a guest end in order; it has as long for it as for starting.
@@ -198,7 +214,7 @@ fn config() -> Config {
     config
 }
 
-/// Links the interfaces of files, and those whose types they use. No clock, no
+/// Links the interfaces of files and messages, and those whose types they use. No clock, no
 /// random numbers, no environment, no network.
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
@@ -209,6 +225,7 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     io::poll::add_to_linker::<State, Table>(l, |state| &mut state.table)?;
     io::streams::add_to_linker::<State, Table>(l, |state| &mut state.table)?;
     syncs::link(l)?;
+    messages::link(l)?;
     Ok(linker)
 }
 

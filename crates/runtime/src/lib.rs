@@ -8,8 +8,10 @@ pub mod directory;
 pub mod instance;
 pub mod mailbox;
 pub mod manifest;
+pub mod messages;
 
 pub use actor::{Actor, ActorSettings, Handled, Misfit, StartError, Unavailable};
 pub use batch::Batch;
 pub use mailbox::{Inbox, Mailbox, Posted, Request};
 pub use manifest::{GuestLimits, Manifest};
+pub use messages::{Messages, Peers};

@@ -69,7 +69,6 @@ struct Queue {
 struct Shared {
     requests_max: usize,
     bytes_max: usize,
-    wake: Box<dyn Fn() + Send + Sync>,
     queue: Mutex<Queue>,
 }
 
@@ -88,8 +87,17 @@ impl Shared {
 }
 
 /// The posting end, for any thread.
-#[derive(Clone, Debug)]
-pub struct Mailbox(Arc<Shared>);
+#[derive(Clone)]
+pub struct Mailbox {
+    shared: Arc<Shared>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(formatter)
+    }
+}
 
 /// The receiving end, for the actor's thread. Dropping it answers what waits.
 #[derive(Debug)]
@@ -107,19 +115,31 @@ impl Mailbox {
         let shared = Arc::new(Shared {
             requests_max,
             bytes_max,
-            wake: Box::new(wake),
             queue: Mutex::new(Queue {
                 waiting: VecDeque::new(),
                 bytes: 0,
                 closed: false,
             }),
         });
-        (Self(Arc::clone(&shared)), Inbox(shared))
+        let mailbox = Self {
+            shared: Arc::clone(&shared),
+            wake: Arc::new(wake),
+        };
+        (mailbox, Inbox(shared))
+    }
+
+    /// The same mailbox, whose actor is woken in another way.
+    #[must_use]
+    pub fn waking_with(&self, wake: impl Fn() + Send + Sync + 'static) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            wake: Arc::new(wake),
+        }
     }
 
     /// Leaves a request for the actor, or answers it at once where that can't be.
     pub fn post(&self, request: Request) -> Posted {
-        let shared = &self.0;
+        let shared = &self.shared;
         let mut queue = shared.queue();
         let refused = if queue.closed {
             Some((Posted::Closed, "the actor was stopped"))
@@ -143,7 +163,7 @@ impl Mailbox {
         queue.waiting.push_back(request);
         drop(queue);
         if first {
-            (shared.wake)();
+            (self.wake)();
         }
         Posted::Waiting
     }

@@ -36,14 +36,30 @@ pub struct Manifest {
     pub description: String,
     /// The component to run instead of the one that is built in.
     pub component_path: Option<PathBuf>,
+    /// The actors that it may talk to, by their names.
+    pub requires: Vec<String>,
+    /// The changes of others that are delivered to it.
+    pub subscribe: Vec<Subscription>,
     /// The filesystem handler's path: the data directory.
     pub data: PathBuf,
     /// The runtime handler's settings: what the guest may use.
     pub limits: GuestLimits,
-    /// The `[store]` table as JSON: what `init` gets.
+    /// The `[store]` table as JSON, or the `[configuration]` of another actor: what
+    /// `init` gets.
     pub configuration: String,
     /// Where to listen.
     pub listen: Listen,
+}
+
+/// Changes of another actor that are delivered as events.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subscription {
+    /// The name of the actor that changes.
+    pub actor: String,
+    /// How the keys begin; all changes, content too, without one.
+    #[serde(default)]
+    pub prefix: String,
 }
 
 /// Where to listen. An empty address turns a front off.
@@ -82,8 +98,11 @@ struct Written {
     description: Option<String>,
     component_path: Option<Spanned<PathBuf>>,
     interface: Interface,
+    requires: Vec<String>,
+    subscribe: Vec<Subscription>,
     handlers: Vec<Handler>,
-    store: toml::Table,
+    store: Option<toml::Table>,
+    configuration: Option<Spanned<toml::Table>>,
     listen: WrittenListen,
 }
 
@@ -173,15 +192,26 @@ impl Manifest {
             Some(path) => Some(folder.join(not_empty("component_path", path)?)),
         };
         let handlers = Handlers::read(written.handlers)?;
-        let configuration = serde_json::to_string(&written.store).map_err(|e| Fault {
+        let configuration = match (written.store, written.configuration) {
+            (Some(_), Some(table)) => {
+                let message = "`store` is the store's, `configuration` any other actor's: \
+                               leave one out";
+                return Err(Fault::at(table.span(), message));
+            }
+            (Some(table), None) => table,
+            (None, table) => table.map(Spanned::into_inner).unwrap_or_default(),
+        };
+        let configuration = serde_json::to_string(&configuration).map_err(|e| Fault {
             span: None,
-            message: format!("`store` has no JSON form: {e}"),
+            message: format!("the actor's settings have no JSON form: {e}"),
         })?;
         Ok(Self {
             name: written.name.unwrap_or_else(|| "kv-store".to_owned()),
             version: written.version.unwrap_or_else(|| "0.1.0".to_owned()),
             description: written.description.unwrap_or_default(),
             component_path,
+            requires: written.requires,
+            subscribe: written.subscribe,
             data: folder.join(handlers.path.unwrap_or_else(|| DATA_PATH.into())),
             limits: handlers.limits.unwrap_or_default(),
             configuration,

@@ -3,7 +3,7 @@
 //! there for files. Alone in its process, so that every thread is known.
 #![cfg(target_os = "linux")]
 
-use kv_runtime::{Actor, ActorSettings, GuestLimits};
+use kv_runtime::{Actor, ActorSettings, GuestLimits, Messages};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -28,6 +28,7 @@ fn one_thread_that_sleeps_while_no_call_is_made() {
             component,
             data: folder.path().join("data"),
             configuration: "{}".to_owned(),
+            messages: Messages::default(),
             limits: GuestLimits {
                 handle_timeout_ms,
                 ..GuestLimits::default()

@@ -8,18 +8,20 @@ use crate::metrics::Metrics;
 use crate::reactor::Reactor;
 use crate::shutdown::Shutdown;
 use crate::stream::Stream;
+use crate::subscription::Source;
 use crate::tls::{Certificate, TlsStream};
 use crate::token::Token as Secret;
 use crate::unix_socket::{SocketFile, bind_unix};
-use crate::watch::Watchers;
-use kv_runtime::{Actor, Mailbox};
+use crate::watch::{Arrival, Arrivals, Watchers};
+use kv_runtime::{Actor, Inbox, Mailbox};
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Poll, Token, Waker};
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 
 pub(crate) const WAKE: Token = Token(usize::MAX - 1);
 pub(crate) const ACCEPT_LINES: Token = Token(usize::MAX - 2);
@@ -45,6 +47,8 @@ pub struct ListenOptions {
     pub certificate: Option<Certificate>,
     /// Takes addresses that other machines reach even without a token.
     pub insecure: bool,
+    /// How many servers share this process, and its open files; 0 is as good as 1.
+    pub servers: usize,
 }
 
 /// What was bound.
@@ -67,6 +71,10 @@ pub struct Server {
     addresses: Addresses,
     waker: Arc<Waker>,
     shutdown: Shutdown,
+    mailbox: Mailbox,
+    inbox: Inbox,
+    arrivals: Arrivals,
+    arrived: Receiver<Arrival>,
     token: Option<Secret>,
     pub(crate) limits: Limits,
 }
@@ -120,15 +128,24 @@ impl Server {
             addresses.http = Some(bound);
             http = Some(listener);
         }
+        let woken = Arc::clone(&waker);
+        let (mailbox, inbox) = Mailbox::new(MAILBOX_REQUESTS_MAX, MAILBOX_BYTES_MAX, move || {
+            wake(&woken);
+        });
+        let (sender, arrived) = channel();
         Ok(Self {
             poll,
             listeners,
             http,
             addresses,
             shutdown: Shutdown::new(Arc::clone(&waker)),
+            mailbox,
+            inbox,
+            arrivals: Arrivals::new(sender, Arc::clone(&waker)),
+            arrived,
             waker,
             token: options.token,
-            limits: Limits::of_process(),
+            limits: Limits::of_process(options.servers),
         })
     }
 
@@ -144,25 +161,35 @@ impl Server {
         self.shutdown.clone()
     }
 
+    /// How other actors of this process reach the one that is served here.
+    #[must_use]
+    pub fn mailbox(&self) -> Mailbox {
+        self.mailbox.clone()
+    }
+
+    /// Where other actors of this process hear what the one served here changes.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        Source(self.arrivals.clone())
+    }
+
     /// Serves on the calling thread until a shutdown is asked for.
     ///
     /// # Errors
     /// Where the event queue fails or the HTTP front can't be started.
     pub fn run(self, actor: Actor) -> io::Result<()> {
         let metrics = Arc::new(Metrics::new());
-        let waker = Arc::clone(&self.waker);
-        let (mailbox, inbox) = Mailbox::new(MAILBOX_REQUESTS_MAX, MAILBOX_BYTES_MAX, move || {
-            http::wake_soon(Arc::clone(&waker));
-        });
-        let (arrivals, arrived) = mpsc::channel();
-        let watch = http::Watch::new(arrivals, Arc::clone(&self.waker));
         let front = self
             .http
             .map(|listener| {
+                let waker = self.waker;
+                let mailbox = self
+                    .mailbox
+                    .waking_with(move || http::wake_soon(Arc::clone(&waker)));
                 http::Front::start(
                     listener,
                     mailbox,
-                    watch,
+                    self.arrivals,
                     Arc::clone(&metrics),
                     self.limits,
                     self.token,
@@ -174,11 +201,11 @@ impl Server {
         let reactor = Reactor::new(
             self.poll,
             Guest::new(actor, Arc::clone(&metrics)),
-            inbox,
+            self.inbox,
             self.listeners,
             self.shutdown,
             clients,
-            Watchers::new(arrived, metrics),
+            Watchers::new(self.arrived, metrics),
         );
         let served = reactor.run();
         if let Some(front) = front {
@@ -213,6 +240,12 @@ impl Listeners {
             }
         }
         Ok(None)
+    }
+}
+
+fn wake(waker: &Waker) {
+    if let Err(e) = waker.wake() {
+        tracing::error!(error = %e, "the actor's thread can't be woken");
     }
 }
 

@@ -5,6 +5,7 @@ use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::tls::Certificate;
 use crate::token::Token;
+use crate::watch::Arrivals;
 use answers::Answers;
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
@@ -36,14 +37,12 @@ mod query;
 mod serve;
 mod watch;
 
-pub(crate) use watch::Watch;
-
 /// What every handler has.
 #[derive(Clone, Debug)]
 struct Context {
     mailbox: Mailbox,
     answers: Answers,
-    watch: Watch,
+    arrivals: Arrivals,
     metrics: Arc<Metrics>,
     address: SocketAddr,
     token: Option<Token>,
@@ -73,7 +72,7 @@ impl Front {
     pub(crate) fn start(
         listener: TcpListener,
         mailbox: Mailbox,
-        watch: Watch,
+        arrivals: Arrivals,
         metrics: Arc<Metrics>,
         limits: Limits,
         token: Option<Token>,
@@ -84,7 +83,7 @@ impl Front {
         let context = Context {
             mailbox,
             answers,
-            watch,
+            arrivals,
             metrics,
             address: listener.local_addr()?,
             token,

@@ -18,11 +18,13 @@ mod private_file;
 mod reactor;
 mod refusal;
 mod stream;
+mod subscription;
 mod unix_socket;
 mod watch;
 
 pub use bind::{Addresses, BindError, ListenOptions, Server};
 pub use http::decode;
 pub use shutdown::Shutdown;
+pub use subscription::{Source, Subscription};
 pub use tls::Certificate;
 pub use token::{Token, TokenText};

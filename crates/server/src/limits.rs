@@ -44,10 +44,11 @@ const FILES_KEPT_MIN: usize = 32;
 const CLIENTS_MIN: usize = 4;
 
 impl Limits {
-    /// The limits that this process can keep. An actor that can't open its files
-    /// because clients have used them all up could not store anything.
-    pub(crate) fn of_process() -> Self {
-        Self::within(raise_open_files())
+    /// The limits that this process can keep with so many servers. An actor that
+    /// can't open its files because clients have used them all up could not store
+    /// anything.
+    pub(crate) fn of_process(servers: usize) -> Self {
+        Self::within(raise_open_files() / servers.max(1))
     }
 
     fn within(files: usize) -> Self {

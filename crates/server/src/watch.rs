@@ -11,15 +11,17 @@ use kv_protocol::json::{write_number, write_string};
 use kv_protocol::limits::{PAGE_BYTES, PAGE_ROWS_MAX};
 use kv_protocol::{Code, Refusal};
 use page::Page;
-use sink::Row;
+use sink::Subscriber;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 pub(crate) use asked::Asked;
-pub(crate) use sink::{Arrival, Subscriber, Told};
+pub(crate) use feed::{Arrivals, Feed};
+pub(crate) use sink::{Arrival, Row, Told};
 
 mod asked;
+mod feed;
 mod page;
 mod sink;
 
@@ -28,15 +30,15 @@ mod sink;
 const UNTAKEN_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// One that reads history gets no further page while it has left more than this.
-pub(crate) const UNTAKEN_BYTES_SMALL: usize = 1024 * 1024;
+const UNTAKEN_BYTES_SMALL: usize = 1024 * 1024;
 
 /// Who watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Watcher {
     /// A client of the line front.
     Client(usize),
-    /// A request for `/watch`, by a number of its own.
-    Request(u64),
+    /// A request for `/watch`, or another actor, by a number of its own.
+    Feed(u64),
 }
 
 /// What it watches.
@@ -57,7 +59,7 @@ enum Sink {
         client: usize,
         id: Option<String>,
     },
-    Http(Subscriber),
+    Feed(Subscriber),
 }
 
 /// What a batch has changed, for each live watcher, and the version behind it.
@@ -73,7 +75,7 @@ pub(crate) struct Watchers {
     /// Those that are not live, by turns.
     behind: VecDeque<Watcher>,
     arrivals: Receiver<Arrival>,
-    requests: u64,
+    feeds: u64,
     metrics: Arc<Metrics>,
 }
 
@@ -84,12 +86,12 @@ impl Watchers {
             live: 0,
             behind: VecDeque::new(),
             arrivals,
-            requests: 0,
+            feeds: 0,
             metrics,
         }
     }
 
-    /// Takes in those who have come over HTTP, and drops those who have gone.
+    /// Takes in those who have come to a feed, and drops those who have gone.
     pub(crate) fn arrive(&mut self) {
         while let Ok(arrival) = self.arrivals.try_recv() {
             match arrival {
@@ -98,14 +100,14 @@ impl Watchers {
                     since,
                     subscriber,
                 } => {
-                    self.requests += 1;
+                    self.feeds += 1;
                     let watch = Watch {
                         prefix,
                         since,
                         is_live: false,
-                        sink: Sink::Http(subscriber),
+                        sink: Sink::Feed(subscriber),
                     };
-                    self.insert(Watcher::Request(self.requests), watch);
+                    self.insert(Watcher::Feed(self.feeds), watch);
                 }
                 Arrival::Gone => {
                     let watches = self.watches.iter();
@@ -225,7 +227,7 @@ impl Watchers {
                 return false;
             }
         };
-        if let Sink::Http(subscriber) = &mut watch.sink {
+        if let Sink::Feed(subscriber) = &mut watch.sink {
             subscriber.begin(watch.since.unwrap_or(page.version));
         }
         let is_full = page.rows.len() as u64 >= PAGE_ROWS_MAX || reply.len() >= PAGE_BYTES;

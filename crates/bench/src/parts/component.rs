@@ -10,7 +10,7 @@ use crate::session::Session;
 use crate::values::{Values, scattered};
 use kv_engine::files::native::NativeFiles;
 use kv_engine::{Options, Store};
-use kv_runtime::{Actor, ActorSettings, GuestLimits};
+use kv_runtime::{Actor, ActorSettings, GuestLimits, Messages};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -49,6 +49,7 @@ impl Subject {
             data,
             configuration: "{}".to_owned(),
             limits: GuestLimits::default(),
+            messages: Messages::default(),
         });
         Ok(Self::Component(Box::new(actor.map_err(failed)?)))
     }

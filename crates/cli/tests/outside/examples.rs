@@ -75,7 +75,7 @@ fn shell(folder: &Path, command: &str) -> String {
 }
 
 /// Whether a line is what the documentation shows, where `…` stands for anything.
-fn is_as(line: &str, pattern: &str) -> bool {
+pub(crate) fn is_as(line: &str, pattern: &str) -> bool {
     let mut parts = pattern.split('…');
     let Some(mut rest) = parts.next().and_then(|first| line.strip_prefix(first)) else {
         return false;

@@ -1,5 +1,6 @@
 //! The binary as its users meet it: real processes, real files, real sockets.
 
+mod actors;
 mod backing_up;
 mod bad_input;
 mod commands;
@@ -14,3 +15,4 @@ mod repairing;
 mod security;
 mod serving;
 mod support;
+mod tutorial;

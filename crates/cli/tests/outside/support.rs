@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_kv-actor");
@@ -11,8 +11,10 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_kv-actor");
 /// A server on ports of its own choice; killed when it is dropped.
 pub(crate) struct Server {
     pub(crate) process: Child,
-    /// What it announced.
+    /// What it announced; of several actors, the first.
     pub(crate) ready: Value,
+    /// What the others announced, in order.
+    others: Vec<Value>,
     stderr: BufReader<std::process::ChildStderr>,
 }
 
@@ -43,21 +45,48 @@ impl Server {
             .arg(data)
             .args(arguments)
             .envs(variables.iter().copied());
+        Self::spawn(&mut command, 1)
+    }
+
+    /// An actor for each manifest.
+    pub(crate) fn of_manifests(manifests: &[PathBuf]) -> Self {
+        let mut command = Command::new(BINARY);
+        command.arg("serve");
+        for manifest in manifests {
+            command.arg("--manifest").arg(manifest);
+        }
+        Self::spawn(&mut command, manifests.len())
+    }
+
+    fn spawn(command: &mut Command, actors: usize) -> Self {
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(process.stderr.take().unwrap());
         let mut log = String::new();
         let mut line = String::new();
+        let mut announced = Vec::new();
         while stderr.read_line(&mut line).unwrap() > 0 {
-            if let Ok(ready) = serde_json::from_str(&line) {
+            match serde_json::from_str(&line) {
+                Ok(ready) => announced.push(ready),
+                Err(_) => log.push_str(&line),
+            }
+            line.clear();
+            if announced.len() == actors {
                 return Self {
                     process,
-                    ready,
+                    ready: announced.remove(0),
+                    others: announced,
                     stderr,
                 };
             }
-            log.push_str(&std::mem::take(&mut line));
         }
         panic!("it ended with {}: {log}", process.wait().unwrap());
+    }
+
+    /// A client of the actor with this name.
+    pub(crate) fn lines_of(&self, actor: &str) -> Lines<TcpStream> {
+        let mut all = std::iter::once(&self.ready).chain(&self.others);
+        let ready = all.find(|ready| ready["actor"] == actor).unwrap();
+        Lines::over(TcpStream::connect(ready["lines"].as_str().unwrap()).unwrap())
     }
 
     pub(crate) fn lines(&self) -> Lines<TcpStream> {
@@ -119,9 +148,29 @@ impl<S: std::io::Read + Write> Lines<S> {
         line
     }
 
+    /// Nothing where the server is gone.
+    pub(crate) fn try_say(&mut self, event: &str) -> Option<String> {
+        let mut line = String::new();
+        let event = format!("{event}\n");
+        self.stream.get_mut().write_all(event.as_bytes()).ok()?;
+        self.stream.read_line(&mut line).ok()?;
+        line.strip_suffix('\n').map(str::to_owned)
+    }
+
     pub(crate) fn say(&mut self, event: &str) -> String {
         self.send(format!("{event}\n").as_bytes());
         self.reply()
+    }
+}
+
+impl Lines<TcpStream> {
+    /// Whether some of a reply has come.
+    pub(crate) fn has_reply(&self) -> bool {
+        let stream = self.stream.get_ref();
+        stream.set_nonblocking(true).unwrap();
+        let peeked = stream.peek(&mut [0]);
+        stream.set_nonblocking(false).unwrap();
+        !self.stream.buffer().is_empty() || peeked.is_ok()
     }
 }
 

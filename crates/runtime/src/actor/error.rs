@@ -85,7 +85,7 @@ pub enum StartError {
 pub enum Misfit {
     /// It doesn't export the interface of actors.
     LacksExport(String),
-    /// It imports what an actor doesn't get: all that it gets is files.
+    /// It imports what an actor doesn't get: all that it gets is files and messages.
     NeedsImport(String),
 }
 

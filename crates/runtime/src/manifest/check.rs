@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 /// The settings of each table, by the table's name.
-const KNOWN: [(&str, &[&str]); 6] = [
+const KNOWN: [(&str, &[&str]); 7] = [
     (
         "",
         &[
@@ -14,12 +14,16 @@ const KNOWN: [(&str, &[&str]); 6] = [
             "description",
             "component_path",
             "interface",
+            "requires",
+            "subscribe",
             "handlers",
             "store",
+            "configuration",
             "listen",
         ],
     ),
     ("interface", &["implements"]),
+    ("subscribe", &["actor", "prefix"]),
     ("handlers", &["type", "config"]),
     (
         "handlers.config",
@@ -28,6 +32,7 @@ const KNOWN: [(&str, &[&str]); 6] = [
             "memory_bytes_max",
             "handle_timeout_ms",
             "open_timeout_ms",
+            "request_timeout_ms",
             "restarts_max",
             "restarts_window_ms",
         ],

@@ -26,6 +26,7 @@ struct Config {
     memory_bytes_max: Option<Spanned<u64>>,
     handle_timeout_ms: Option<Spanned<u64>>,
     open_timeout_ms: Option<Spanned<u64>>,
+    request_timeout_ms: Option<Spanned<u64>>,
     restarts_max: Option<Spanned<u32>>,
     restarts_window_ms: Option<Spanned<u64>>,
 }
@@ -88,6 +89,11 @@ impl Config {
                 self.open_timeout_ms,
                 default.open_timeout_ms,
             )?,
+            request_timeout_ms: above_zero(
+                "request_timeout_ms",
+                self.request_timeout_ms,
+                default.request_timeout_ms,
+            )?,
             restarts_max: self
                 .restarts_max
                 .map_or(default.restarts_max, Spanned::into_inner),
@@ -104,6 +110,7 @@ impl Config {
             ("memory_bytes_max", span(self.memory_bytes_max.as_ref())),
             ("handle_timeout_ms", span(self.handle_timeout_ms.as_ref())),
             ("open_timeout_ms", span(self.open_timeout_ms.as_ref())),
+            ("request_timeout_ms", span(self.request_timeout_ms.as_ref())),
             ("restarts_max", span(self.restarts_max.as_ref())),
             ("restarts_window_ms", span(self.restarts_window_ms.as_ref())),
         ];

@@ -11,6 +11,9 @@ pub struct GuestLimits {
     pub handle_timeout_ms: u64,
     /// How long opening the data directory may take.
     pub open_timeout_ms: u64,
+    /// How long it waits for another actor's replies; `handle_timeout_ms` doesn't
+    /// run meanwhile.
+    pub request_timeout_ms: u64,
     /// How often the guest is started again in `restarts_window_ms`, at most.
     pub restarts_max: u32,
     /// See `restarts_max`.
@@ -28,6 +31,7 @@ impl Default for GuestLimits {
             memory_bytes_max: 2 << 30,
             handle_timeout_ms: 30_000,
             open_timeout_ms: 600_000,
+            request_timeout_ms: 60_000,
             restarts_max: 5,
             restarts_window_ms: 60_000,
         }

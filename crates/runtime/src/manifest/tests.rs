@@ -28,6 +28,7 @@ fn everything_has_a_default() {
         memory_bytes_max: 2_147_483_648,
         handle_timeout_ms: 30_000,
         open_timeout_ms: 600_000,
+        request_timeout_ms: 60_000,
         restarts_max: 5,
         restarts_window_ms: 60_000,
     };

@@ -1,6 +1,6 @@
 //! What these tests share: guests, a folder to run them in, events.
 
-use kv_runtime::{Actor, ActorSettings, GuestLimits, Handled, StartError, Unavailable};
+use kv_runtime::{Actor, ActorSettings, GuestLimits, Handled, Messages, StartError, Unavailable};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -29,6 +29,7 @@ impl Folder {
             data: self.data(),
             configuration: "{}".to_owned(),
             limits: GuestLimits::default(),
+            messages: Messages::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Limits, made small enough to run into.
 
 use super::*;
-use kv_runtime::{ActorSettings, GuestLimits};
+use kv_runtime::{ActorSettings, GuestLimits, Messages};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread::JoinHandle;
@@ -39,6 +39,7 @@ impl Running {
             data: data.path().to_owned(),
             configuration: "{}".to_owned(),
             limits: GuestLimits::default(),
+            messages: Messages::default(),
         };
         Self {
             addresses: server.addresses().clone(),

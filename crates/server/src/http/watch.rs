@@ -5,19 +5,15 @@ use super::Context;
 use super::actor::Event;
 use super::problem::Problem;
 use super::query::{self, Kind};
-use crate::watch::{Arrival, Subscriber, Told, UNTAKEN_BYTES_SMALL};
+use crate::watch::{Feed, Told};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
 use kv_protocol::{Code, Operation, Refusal, event, reply};
-use mio::Waker;
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 
 /// A stream with nothing to tell says so this often: whoever is in between must
@@ -26,32 +22,6 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// So much is put together for one write.
 const PIECE_BYTES: usize = 64 * 1024;
-
-/// How requests reach the reactor that want to watch.
-#[derive(Clone, Debug)]
-pub(crate) struct Watch {
-    arrivals: mpsc::Sender<Arrival>,
-    waker: Arc<Waker>,
-}
-
-impl Watch {
-    pub(crate) fn new(arrivals: mpsc::Sender<Arrival>, waker: Arc<Waker>) -> Self {
-        Self { arrivals, waker }
-    }
-
-    fn send(&self, arrival: Arrival) {
-        // A reactor that has ended has dropped what it was sent, which is seen.
-        if self.arrivals.send(arrival).is_ok() {
-            self.wake();
-        }
-    }
-
-    fn wake(&self) {
-        if let Err(e) = self.waker.wake() {
-            tracing::error!(error = %e, "the actor's thread can't be woken");
-        }
-    }
-}
 
 pub(super) async fn get(
     State(context): State<Context>,
@@ -66,19 +36,8 @@ pub(super) async fn get(
     };
     // Who comes again has seen more than when it asked first.
     let since = last_event_id(&headers)?.or(since);
-    let (sender, receiver) = unbounded_channel();
-    let untaken_bytes = Arc::new(AtomicUsize::new(0));
-    let mut stream = Stream {
-        receiver,
-        untaken_bytes: Arc::clone(&untaken_bytes),
-        watch: context.watch,
-    };
-    stream.watch.send(Arrival::Watch {
-        prefix,
-        since,
-        subscriber: Subscriber::new(sender, untaken_bytes),
-    });
-    let begun = match stream.receiver.recv().await {
+    let mut feed = Feed::begin(context.arrivals, prefix, since);
+    let begun = match feed.receiver.recv().await {
         Some(Told::Begun(version)) => version,
         Some(Told::Refused(refusal)) => return Err(refusal.into()),
         Some(Told::Rows(_)) | None => {
@@ -88,13 +47,13 @@ pub(super) async fn get(
     };
     // So that who is cut off before the first change misses none.
     let first = Bytes::from(format!("id: {begun}\n\n"));
-    let events = unfold((Some(first), Some(stream)), |(first, stream)| async move {
+    let events = unfold((Some(first), Some(feed)), |(first, feed)| async move {
         if let Some(first) = first {
-            return Some((Ok::<_, Infallible>(first), (None, stream)));
+            return Some((Ok::<_, Infallible>(first), (None, feed)));
         }
-        let mut stream = stream?;
-        let (piece, has_more) = stream.next().await?;
-        Some((Ok(piece), (None, has_more.then_some(stream))))
+        let mut feed = feed?;
+        let (piece, has_more) = next(&mut feed).await?;
+        Some((Ok(piece), (None, has_more.then_some(feed))))
     });
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
@@ -114,60 +73,38 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     })
 }
 
-/// The HTTP front's end of a watch.
-struct Stream {
-    receiver: UnboundedReceiver<Told>,
-    untaken_bytes: Arc<AtomicUsize>,
-    watch: Watch,
-}
-
-impl Stream {
-    /// The next bytes, and whether more may follow.
-    async fn next(&mut self) -> Option<(Bytes, bool)> {
-        let Ok(told) = timeout(HEARTBEAT, self.receiver.recv()).await else {
-            return Some((Bytes::from_static(b":\n\n"), true));
-        };
-        let mut piece = Vec::new();
-        let mut told = Some(told?);
-        while let Some(next) = told.take() {
-            match next {
-                Told::Begun(_) => {}
-                Told::Rows(rows) => {
-                    let mut taken = 0;
-                    for row in rows {
-                        piece.extend_from_slice(b"event: change\ndata: ");
-                        piece.extend_from_slice(&row.text);
-                        // Who resumes from a version has had all of it.
-                        if row.is_last {
-                            piece.extend_from_slice(format!("\nid: {}", row.version).as_bytes());
-                        }
-                        piece.extend_from_slice(b"\n\n");
-                        taken += row.text.len();
+/// The next bytes, and whether more may follow.
+async fn next(feed: &mut Feed) -> Option<(Bytes, bool)> {
+    let Ok(told) = timeout(HEARTBEAT, feed.receiver.recv()).await else {
+        return Some((Bytes::from_static(b":\n\n"), true));
+    };
+    let mut piece = Vec::new();
+    let mut told = Some(told?);
+    while let Some(next) = told.take() {
+        match next {
+            Told::Begun(_) => {}
+            Told::Rows(rows) => {
+                for row in &rows {
+                    piece.extend_from_slice(b"event: change\ndata: ");
+                    piece.extend_from_slice(&row.text);
+                    // Who resumes from a version has had all of it.
+                    if row.is_last {
+                        piece.extend_from_slice(format!("\nid: {}", row.version).as_bytes());
                     }
-                    let before = self.untaken_bytes.fetch_sub(taken, Ordering::Relaxed);
-                    if before > UNTAKEN_BYTES_SMALL && before - taken <= UNTAKEN_BYTES_SMALL {
-                        // There may be a page to read for this one.
-                        self.watch.wake();
-                    }
+                    piece.extend_from_slice(b"\n\n");
                 }
-                Told::Refused(refusal) => {
-                    piece.extend_from_slice(b"event: error\ndata: ");
-                    reply::error(&mut piece, None, &refusal);
-                    piece.push(b'\n');
-                    return Some((piece.into(), false));
-                }
+                feed.taken(&rows);
             }
-            if piece.len() < PIECE_BYTES {
-                told = self.receiver.try_recv().ok();
+            Told::Refused(refusal) => {
+                piece.extend_from_slice(b"event: error\ndata: ");
+                reply::error(&mut piece, None, &refusal);
+                piece.push(b'\n');
+                return Some((piece.into(), false));
             }
         }
-        Some((piece.into(), true))
+        if piece.len() < PIECE_BYTES {
+            told = feed.receiver.try_recv().ok();
+        }
     }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.receiver.close();
-        self.watch.send(Arrival::Gone);
-    }
+    Some((piece.into(), true))
 }

@@ -1,5 +1,4 @@
-//! How watchers are told: over the line front, or by a channel to the HTTP
-//! front.
+//! How watchers are told: over the line front, or by a channel.
 
 use super::Sink;
 use crate::clients::Clients;
@@ -33,7 +32,7 @@ impl Row {
     }
 }
 
-/// What the HTTP front tells the reactor.
+/// What feeds tell the reactor.
 #[derive(Debug)]
 pub(crate) enum Arrival {
     Watch {
@@ -41,11 +40,11 @@ pub(crate) enum Arrival {
         since: Option<u64>,
         subscriber: Subscriber,
     },
-    /// Some request has ended.
+    /// Some feed was dropped.
     Gone,
 }
 
-/// What the reactor tells a request.
+/// What the reactor tells a feed.
 #[derive(Debug)]
 pub(crate) enum Told {
     /// The changes behind this version follow.
@@ -55,7 +54,7 @@ pub(crate) enum Told {
     Refused(Refusal),
 }
 
-/// The reactor's end of a request that watches.
+/// The reactor's end of a feed.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
     sender: UnboundedSender<Told>,
@@ -89,14 +88,14 @@ impl Subscriber {
 impl Sink {
     /// Whether nobody is there any more. A client of the line front says so itself.
     pub(super) fn is_gone(&self) -> bool {
-        matches!(self, Self::Http(subscriber) if subscriber.sender.is_closed())
+        matches!(self, Self::Feed(subscriber) if subscriber.sender.is_closed())
     }
 
     /// What was told and not taken.
     pub(super) fn untaken_bytes(&self, clients: &Clients) -> usize {
         match self {
             Self::Lines { client, .. } => clients.owed_bytes(*client),
-            Self::Http(subscriber) => subscriber.untaken_bytes.load(Ordering::Relaxed),
+            Self::Feed(subscriber) => subscriber.untaken_bytes.load(Ordering::Relaxed),
         }
     }
 
@@ -117,7 +116,7 @@ impl Sink {
                 }
                 has_room
             }
-            Self::Http(subscriber) => {
+            Self::Feed(subscriber) => {
                 let bytes = rows.iter().map(|row| row.text.len()).sum();
                 subscriber.untaken_bytes.fetch_add(bytes, Ordering::Relaxed);
                 subscriber.send(Told::Rows(rows));
@@ -135,7 +134,7 @@ impl Sink {
                 clients.tell(*client, &line);
                 clients.set_watch(*client, None);
             }
-            Self::Http(subscriber) => subscriber.send(Told::Refused(refusal)),
+            Self::Feed(subscriber) => subscriber.send(Told::Refused(refusal)),
         }
     }
 }

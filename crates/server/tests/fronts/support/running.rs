@@ -1,7 +1,7 @@
 //! A server with an actor, on ports of its own.
 
 use kv_runtime::directory::DataDirectory;
-use kv_runtime::{Actor, ActorSettings, GuestLimits};
+use kv_runtime::{Actor, ActorSettings, GuestLimits, Messages};
 use kv_server::{Addresses, ListenOptions, Server, Shutdown};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -65,6 +65,7 @@ impl Running {
             data: data.to_owned(),
             configuration: configuration.to_owned(),
             limits,
+            messages: Messages::default(),
         };
         let (addresses, shutdown) = (server.addresses().clone(), server.shutdown());
         let thread = std::thread::spawn(move || server.run(Actor::start(settings).unwrap()));
