@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help toolchain component build run lint test sim soak fuzz mutants torture deny \
-	idle-connections node test-node test-python dist rivals bench bench-quick micro instructions instructions-accept
+	idle-connections node test-node test-python test-plug composed-get dist rivals bench bench-quick micro instructions instructions-accept
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,13 @@ test-python: build ## the store inside a Python program
 	python3 -m venv target/python
 	target/python/bin/pip install --quiet --requirement examples/embed/requirements.txt
 	KV_ACTOR=target/release/kv-actor target/python/bin/python examples/embed/test_embed.py
+
+test-plug: component ## wasi:keyvalue, plugged into applications by the tool `wac`
+	wac --version >/dev/null 2>&1 || cargo install --locked wac-cli
+	WAC=wac cargo test --locked --package kv-keyvalue-component
+
+composed-get: component ## what a get costs an application that wasi:keyvalue is plugged into
+	cargo run --release --locked --package kv-bench --bin composed-get
 
 dist: build node ## everything that can be published, in target/dist/
 	@scripts/dist

@@ -22,9 +22,9 @@ impl Guest for Actor {
             code: "storage".to_owned(),
             message,
         };
-        let files = WasiFiles::preopened().map_err(|e| failure(e.to_string()))?;
+        let files = WasiFiles::preopened(None).map_err(|e| failure(e.to_string()))?;
         std::panic::set_hook(Box::new(|panic| {
-            if let Ok(files) = WasiFiles::preopened()
+            if let Ok(files) = WasiFiles::preopened(None)
                 && let Ok(mut file) = files.create("failure")
             {
                 // The trap that follows tells it all the same.

@@ -20,18 +20,27 @@ pub(crate) struct WasiFile {
 }
 
 impl WasiFiles {
-    /// The one directory that the runtime has opened for this actor.
-    pub(crate) fn preopened() -> Result<Self, FileError> {
+    /// The directory that the runtime has opened for this component: where it has
+    /// opened several, the one with this name.
+    pub(crate) fn preopened(name: Option<&str>) -> Result<Self, FileError> {
         let mut directories = get_directories();
-        match (directories.pop(), directories.len()) {
-            (Some((directory, _)), 0) => Ok(Self { directory }),
-            (_, others) => Err(FileError {
+        let count = directories.len();
+        let is_named = |path: &str| name.is_some_and(|name| path.trim_matches('/') == name);
+        let place = match count {
+            1 => Some(0),
+            _ => directories.iter().position(|(_, path)| is_named(path)),
+        };
+        match place {
+            Some(place) => Ok(Self {
+                directory: directories.swap_remove(place).0,
+            }),
+            None => Err(FileError {
                 operation: "open",
-                name: String::new(),
+                name: name.unwrap_or_default().to_owned(),
                 kind: FileErrorKind::NotFound,
                 detail: format!(
-                    "the runtime must preopen exactly one directory; it has opened {}",
-                    if others == 0 { 0 } else { others + 1 }
+                    "the runtime must preopen exactly one directory{}; it has opened {count}",
+                    name.map_or(String::new(), |name| format!(", or one as `/{name}`"))
                 ),
             }),
         }

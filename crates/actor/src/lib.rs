@@ -21,7 +21,7 @@ impl Guest for Actor {
     fn init(configuration: String) -> Result<String, Failure> {
         let options = Options::from_json(&configuration)
             .map_err(|refusal| failure(refusal.code.name(), refusal.message))?;
-        let files = WasiFiles::preopened().map_err(|e| failure("storage", e.to_string()))?;
+        let files = WasiFiles::preopened(None).map_err(|e| failure("storage", e.to_string()))?;
         let (store, report) =
             Store::open(files, options).map_err(|e| failure(e.code().name(), e.to_string()))?;
         STORE.set(Some(store));
