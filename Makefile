@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help toolchain component build run lint test sim soak fuzz mutants torture deny \
-	idle-connections node test-node test-python test-plug composed-get dist rivals bench bench-quick micro instructions instructions-accept
+	idle-connections node test-node test-python test-theater theater-puts test-plug composed-get dist rivals bench bench-quick micro instructions instructions-accept
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,17 @@ test-plug: component ## wasi:keyvalue, plugged into applications by the tool `wa
 
 composed-get: component ## what a get costs an application that wasi:keyvalue is plugged into
 	cargo run --release --locked --package kv-bench --bin composed-get
+
+test-theater: toolchain ## the store in the runtime Theater, which takes minutes to compile
+	scripts/install-debian libssl-dev pkg-config
+	scripts/build-theater
+	cargo test --locked --manifest-path compat/theater/Cargo.toml --target-dir compat/theater/target
+
+theater-puts: toolchain ## what puts cost in Theater, beside a file for each
+	scripts/install-debian libssl-dev pkg-config
+	scripts/build-theater
+	cargo run --locked --manifest-path compat/theater/Cargo.toml \
+		--target-dir compat/theater/target --example puts
 
 dist: build node ## everything that can be published, in target/dist/
 	@scripts/dist
