@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help toolchain component build run lint test sim soak fuzz mutants torture deny \
-	idle-connections node test-node test-python test-theater theater-puts test-plug composed-get dist rivals bench bench-quick micro instructions instructions-accept
+	idle-connections node test-node bench-node test-python test-theater theater-puts test-plug composed-get dist rivals bench bench-quick micro instructions instructions-accept
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ node: component ## builds the npm package in packages/node
 test-node: build node ## the store as a JavaScript module
 	scripts/install-debian strace
 	cd packages/node && KV_ACTOR=../../target/release/kv-actor ../../scripts/with-node npm test
+
+bench-node: node ## events a second under Node.js, without the cost of syncs
+	cd packages/node && ../../scripts/with-node node bench.js
 
 test-python: build ## the store inside a Python program
 	scripts/install-debian python3-venv
