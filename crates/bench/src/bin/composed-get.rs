@@ -41,9 +41,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut linker = Linker::new(&engine);
     wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
     let mut wasi = WasiCtx::builder();
-    wasi.preopened_dir(data.path(), "data", FsPerms::ReadWrite)?;
-    // A host that runs one application needs no other thread for its files.
+    // A host that runs one application needs no other thread for its files. It counts
+    // for the directories that are opened after it.
     wasi.allow_blocking_current_thread(true);
+    wasi.preopened_dir(data.path(), "data", FsPerms::ReadWrite)?;
     let host = Host {
         wasi: wasi.build(),
         table: ResourceTable::new(),
