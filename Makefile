@@ -30,7 +30,7 @@ lint: component ## checks the format, and every warning
 	cargo clippy --workspace --all-targets --features kv-bench/micro --locked -- --deny warnings
 
 test: lint ## lint, then every test; installs the Debian packages that these need
-	scripts/install-debian curl iso-codes jq netcat-openbsd
+	scripts/install-debian curl iso-codes jq netcat-openbsd strace
 	cargo test --workspace --locked
 
 # Not `npm ci`: the lock names packages for other systems that are in no registry.

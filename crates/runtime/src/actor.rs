@@ -2,15 +2,17 @@
 //! directory, when it fails; and never more often than its limits say.
 
 use crate::directory::DataDirectory;
-use crate::instance::{Instance, Program};
+use crate::instance::{Instance, Program, Sync};
 use crate::manifest::GuestLimits;
 use crate::messages::Messages;
+use crate::syncs::{Durability, Syncs, Ticket};
 use replies::check;
 use restarts::Restarts;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 mod error;
@@ -42,7 +44,8 @@ pub struct Actor {
     name: String,
     program: Program,
     instance: Option<Instance>,
-    // After the instance: the lock is given up when its files are closed.
+    syncs: Arc<Syncs>,
+    // After the others: the lock is given up when the files are closed and synced.
     directory: DataDirectory,
     configuration: String,
     limits: GuestLimits,
@@ -75,11 +78,13 @@ impl Actor {
     pub fn start(settings: ActorSettings) -> Result<Self, StartError> {
         let directory = DataDirectory::open(&settings.data)?;
         let program = Program::compile(&settings.component, settings.limits, settings.messages)?;
-        let (instance, report) = begin(&program, &directory, &settings.configuration)?;
+        let syncs = Arc::new(Syncs::new());
+        let (instance, report) = begin(&program, &directory, &settings.configuration, &syncs)?;
         Ok(Self {
             name: settings.name,
             program,
             instance: Some(instance),
+            syncs,
             directory,
             configuration: settings.configuration,
             limits: settings.limits,
@@ -101,15 +106,81 @@ impl Actor {
         events_count: usize,
         time_ms: u64,
     ) -> Result<Handled, Unavailable> {
+        let handled = self.call(events, events_count, time_ms, Sync::AtOnce)?;
+        // It may have seen what an earlier batch has left to be synced.
+        match self.syncs.settle() {
+            Ok(()) => Ok(handled),
+            Err(reason) => Err(self.fail(reason)),
+        }
+    }
+
+    /// The same, but the replies may not be durable yet: nobody must be told of
+    /// them before [`Self::durability`] of the [`Self::ticket`] behind them says
+    /// that they are. The next batch can be handed in meanwhile, and is carried
+    /// out up to where it writes.
+    ///
+    /// # Errors
+    /// As for [`Self::handle`].
+    pub fn handle_ahead(
+        &mut self,
+        events: &[u8],
+        events_count: usize,
+        time_ms: u64,
+    ) -> Result<Handled, Unavailable> {
+        let handled = self.call(events, events_count, time_ms, Sync::Behind)?;
+        match self.syncs.failure() {
+            None => Ok(handled),
+            Some(reason) => Err(self.fail(reason)),
+        }
+    }
+
+    /// The present moment, for [`Self::durability`].
+    #[must_use]
+    pub fn ticket(&self) -> Ticket {
+        self.syncs.ticket()
+    }
+
+    /// Whether everything is durable that was handled before a moment. What is
+    /// lost has ended its guest.
+    pub fn durability(&mut self, ticket: Ticket) -> Durability {
+        let durability = self.syncs.durability(ticket);
+        if durability == Durability::Lost
+            && let Some(reason) = self.syncs.failure()
+        {
+            self.replace(reason);
+        }
+        durability
+    }
+
+    /// Waits until nothing is under way to the disk.
+    pub fn settle(&self) {
+        // Whoever waits for it is told by `durability`.
+        drop(self.syncs.settle());
+    }
+
+    /// What is called, on another thread, whenever something has become durable or
+    /// is lost.
+    pub fn set_wake(&self, wake: impl Fn() + Send + std::marker::Sync + 'static) {
+        self.syncs.set_wake(wake);
+    }
+
+    fn call(
+        &mut self,
+        events: &[u8],
+        events_count: usize,
+        time_ms: u64,
+        sync: Sync,
+    ) -> Result<Handled, Unavailable> {
         if self.instance.is_none() {
             self.restart()?;
         }
         let Some(instance) = self.instance.as_mut() else {
             return Err(Unavailable::not_done("the actor is not running"));
         };
-        let checked = match self.program.handle(instance, events, time_ms) {
+        let checked = match self.program.handle(instance, events, time_ms, sync) {
             Ok(handled) => check(handled, events_count).map_err(|wrong| wrong.to_string()),
-            Err(e) => Err(e.to_string()),
+            // Without its files it could do nothing else.
+            Err(e) => Err(self.syncs.failure().unwrap_or_else(|| e.to_string())),
         };
         match checked {
             Ok((handled, false)) => Ok(handled),
@@ -117,11 +188,7 @@ impl Actor {
                 self.replace("it said that it can't go on".to_owned());
                 Ok(handled)
             }
-            Err(reason) => {
-                let unavailable = Unavailable::new(format!("the actor failed ({reason})"));
-                self.replace(reason);
-                Err(unavailable)
-            }
+            Err(reason) => Err(self.fail(reason)),
         }
     }
 
@@ -141,10 +208,13 @@ impl Actor {
         &self.report
     }
 
-    /// How long each sync of the latest batch took; none of a guest that has ended.
+    /// How long each sync took: those of the latest batch, and those behind a batch
+    /// that have ended since this was last asked. None of a guest that has ended.
     #[must_use]
-    pub fn syncs(&self) -> &[Duration] {
-        self.instance.as_ref().map_or(&[], Instance::syncs)
+    pub fn take_sync_times(&self) -> Vec<Duration> {
+        let mut times = self.syncs.take_times();
+        times.extend(self.instance.as_ref().map_or(&[][..], Instance::syncs));
+        times
     }
 
     /// Whether a guest is running.
@@ -159,11 +229,18 @@ impl Actor {
         self.restarts.total()
     }
 
+    fn fail(&mut self, reason: String) -> Unavailable {
+        let unavailable = Unavailable::new(format!("the actor failed ({reason})"));
+        self.replace(reason);
+        unavailable
+    }
+
     /// Ends the instance and starts the next one, if that is allowed by now.
     fn replace(&mut self, reason: String) {
         tracing::warn!(actor = self.name, reason, "the guest has ended");
         // First, so that the old one's files are closed.
         self.instance = None;
+        self.syncs.begin_anew();
         self.down = Some(reason);
         if let Err(unavailable) = self.restart() {
             tracing::warn!(actor = self.name, %unavailable, "the guest is down");
@@ -182,7 +259,12 @@ impl Actor {
                 self.limits.restarts_max, self.limits.restarts_window_ms
             )));
         }
-        match begin(&self.program, &self.directory, &self.configuration) {
+        match begin(
+            &self.program,
+            &self.directory,
+            &self.configuration,
+            &self.syncs,
+        ) {
             Ok((instance, report)) => {
                 tracing::info!(
                     actor = self.name,
@@ -221,9 +303,10 @@ fn begin(
     program: &Program,
     directory: &DataDirectory,
     configuration: &str,
+    syncs: &Arc<Syncs>,
 ) -> Result<(Instance, String), StartError> {
     directory.check()?;
-    let (instance, report) = program.start(directory.path(), configuration)?;
+    let (instance, report) = program.start(directory.path(), configuration, syncs)?;
     match serde_json::from_str::<BTreeMap<String, &RawValue>>(&report) {
         Ok(_) => Ok((instance, report)),
         Err(_) => Err(StartError::Failed(

@@ -3,25 +3,28 @@
 
 use crate::manifest::GuestLimits;
 use crate::messages::Messages;
+use crate::syncs::Syncs;
 use bindings::Bare;
 use bindings::exports::ntwk::actor::actor::Handled;
+use files::GuestSyncs;
+pub(crate) use files::Sync;
 use limits::{HANDED_OVER_BYTES_MAX, Limits, RESOURCES_MAX};
 use messages::GuestMessages;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
-use syncs::Syncs;
 use ticker::Ticker;
 use tokio::runtime::{Builder, Runtime};
 use wasmtime::component::{Component, HasData, InstancePre, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Store, bail};
-use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemCtxView};
+use wasmtime_wasi::filesystem::WasiFilesystem;
 use wasmtime_wasi::p2::bindings::sync::{filesystem, io};
 use wasmtime_wasi::{FsPerms, WasiCtx};
 
 mod error;
+mod files;
 mod limits;
 mod messages;
-mod syncs;
 mod ticker;
 
 mod bindings {
@@ -58,7 +61,7 @@ struct State {
     table: ResourceTable,
     wasi: WasiCtx,
     limits: Limits,
-    syncs: Syncs,
+    syncs: GuestSyncs,
     messages: GuestMessages,
 }
 
@@ -97,13 +100,14 @@ impl Program {
         &self,
         data: &Path,
         configuration: &str,
+        syncs: &Arc<Syncs>,
     ) -> Result<(Instance, String), InitError> {
         let timeout_ms = self.limits.open_timeout_ms;
         let failed = |e: &wasmtime::Error| InitError::Call(CallError::new(e, timeout_ms));
         let runtime = Builder::new_current_thread()
             .build()
             .map_err(|e| failed(&e.into()))?;
-        let state = self.state(data).map_err(|e| failed(&e))?;
+        let state = self.state(data, syncs).map_err(|e| failed(&e))?;
         let mut store = Store::new(self.pre.engine(), state);
         store.limiter(|state| &mut state.limits);
         store.epoch_deadline_callback(|mut state| Ok(state.data_mut().messages.on_deadline()));
@@ -126,7 +130,7 @@ impl Program {
         Ok((instance, begun?))
     }
 
-    fn state(&self, data: &Path) -> wasmtime::Result<State> {
+    fn state(&self, data: &Path, syncs: &Arc<Syncs>) -> wasmtime::Result<State> {
         let mut wasi = WasiCtx::builder();
         // Files are read and written on the calling thread: a hand-off to
         // another would cost more than most of the calls.
@@ -138,21 +142,23 @@ impl Program {
             table,
             wasi: wasi.build(),
             limits: Limits::new(self.limits.memory_bytes_max),
-            syncs: Syncs::default(),
+            syncs: GuestSyncs::new(Arc::clone(syncs)),
             messages: GuestMessages::new(self.messages.clone(), self.limits.request_timeout_ms),
         })
     }
 
-    /// Hands a batch to a guest.
+    /// Hands a batch to a guest. Where its syncs are carried out behind it, what
+    /// it says may not be durable yet.
     pub(crate) fn handle(
         &self,
         instance: &mut Instance,
         events: &[u8],
         time_ms: u64,
+        sync: Sync,
     ) -> Result<Handled, CallError> {
         let timeout_ms = self.limits.handle_timeout_ms;
         let state = instance.store.data_mut();
-        state.syncs.clear();
+        state.syncs.begin(sync);
         state.messages.open();
         let _entered = instance.runtime.enter();
         let _call = self.begin_call(&mut instance.store, timeout_ms);
@@ -167,6 +173,7 @@ impl Program {
     /// Lets a guest end in order; it has as long for it as for starting.
     pub(crate) fn stop(&self, mut instance: Instance) -> Result<(), CallError> {
         let timeout_ms = self.limits.open_timeout_ms;
+        instance.store.data_mut().syncs.begin(Sync::AtOnce);
         let _entered = instance.runtime.enter();
         let _call = self.begin_call(&mut instance.store, timeout_ms);
         let guest = instance.guest.ntwk_actor_actor();
@@ -183,7 +190,7 @@ impl Program {
 }
 
 impl Instance {
-    /// How long each sync of the latest batch took.
+    /// How long each sync of the latest batch took that was carried out at once.
     pub(crate) fn syncs(&self) -> &[Duration] {
         self.store.data().syncs.times()
     }
@@ -219,19 +226,12 @@ fn config() -> Config {
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     let l = &mut linker;
-    filesystem::types::add_to_linker::<State, WasiFilesystem>(l, files)?;
-    filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, files)?;
-    io::error::add_to_linker::<State, Table>(l, |state| &mut state.table)?;
-    io::poll::add_to_linker::<State, Table>(l, |state| &mut state.table)?;
-    io::streams::add_to_linker::<State, Table>(l, |state| &mut state.table)?;
-    syncs::link(l)?;
+    filesystem::types::add_to_linker::<State, WasiFilesystem>(l, files::settled)?;
+    filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, files::settled)?;
+    io::error::add_to_linker::<State, Table>(l, files::settled_table)?;
+    io::poll::add_to_linker::<State, Table>(l, files::settled_table)?;
+    io::streams::add_to_linker::<State, Table>(l, files::settled_table)?;
+    files::link(l)?;
     messages::link(l)?;
     Ok(linker)
-}
-
-fn files(state: &mut State) -> WasiFilesystemCtxView<'_> {
-    WasiFilesystemCtxView {
-        ctx: state.wasi.filesystem(),
-        table: &mut state.table,
-    }
 }

@@ -9,9 +9,11 @@ pub mod instance;
 pub mod mailbox;
 pub mod manifest;
 pub mod messages;
+mod syncs;
 
 pub use actor::{Actor, ActorSettings, Handled, Misfit, StartError, Unavailable};
 pub use batch::Batch;
 pub use mailbox::{Inbox, Mailbox, Posted, Request};
 pub use manifest::{GuestLimits, Manifest};
 pub use messages::{Messages, Peers};
+pub use syncs::{Durability, Ticket};

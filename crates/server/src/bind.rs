@@ -179,6 +179,8 @@ impl Server {
     /// Where the event queue fails or the HTTP front can't be started.
     pub fn run(self, actor: Actor) -> io::Result<()> {
         let metrics = Arc::new(Metrics::new());
+        let synced = Arc::clone(&self.waker);
+        actor.set_wake(move || wake(&synced));
         let front = self
             .http
             .map(|listener| {

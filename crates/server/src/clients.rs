@@ -110,10 +110,15 @@ impl Clients {
         !self.listed.is_empty()
     }
 
-    /// Reads from each client in turn, once, and hands its lines to `push`,
+    /// How many have.
+    pub(crate) fn busy_count(&self) -> usize {
+        self.listed.len()
+    }
+
+    /// Reads from so many clients in turn, once, and hands their lines to `push`,
     /// until that says that there is room for no more.
-    pub(crate) fn read(&mut self, mut push: impl FnMut(usize, &[u8]) -> bool) {
-        for _ in 0..self.listed.len() {
+    pub(crate) fn read(&mut self, clients_max: usize, mut push: impl FnMut(usize, &[u8]) -> bool) {
+        for _ in 0..self.listed.len().min(clients_max) {
             let Some(id) = self.listed.pop_front() else {
                 return;
             };

@@ -2,7 +2,7 @@
 //! known of it between batches.
 
 use crate::metrics::Metrics;
-use kv_runtime::{Actor, Handled, Unavailable};
+use kv_runtime::{Actor, Durability, Handled, Ticket, Unavailable};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -32,6 +32,14 @@ pub(crate) struct Called {
     pub(crate) is_certain: bool,
 }
 
+impl Called {
+    /// Whether each of so many events has its answer.
+    pub(crate) fn is_answered(&self, events: usize) -> bool {
+        let handled = self.handled.as_ref();
+        handled.map_or(true, |handled| handled.answered == events)
+    }
+}
+
 impl Guest {
     pub(crate) fn new(actor: Actor, metrics: Arc<Metrics>) -> Self {
         Self {
@@ -44,13 +52,18 @@ impl Guest {
         }
     }
 
-    /// Hands it a batch.
-    pub(crate) fn call(&mut self, events: &[u8], count: usize) -> Called {
+    /// Hands it a batch. If it may go ahead, what the replies say is durable only
+    /// once [`Self::durability`] says so.
+    pub(crate) fn call(&mut self, events: &[u8], count: usize, is_ahead: bool) -> Called {
         let (begun, time_ms) = (Instant::now(), now_ms());
-        let handled = self.actor.handle(events, count, time_ms);
+        let handled = if is_ahead {
+            self.actor.handle_ahead(events, count, time_ms)
+        } else {
+            self.actor.handle(events, count, time_ms)
+        };
         let answered = handled.as_ref().map_or(0, |handled| handled.answered);
         self.metrics.batch(begun.elapsed(), count, answered);
-        self.metrics.syncs(self.actor.syncs());
+        self.metrics.syncs(&self.actor.take_sync_times());
         self.metrics.actor(&self.actor);
         let restarts = self.actor.restarts();
         let before = std::mem::replace(&mut self.restarts, restarts);
@@ -66,14 +79,31 @@ impl Guest {
         }
     }
 
-    /// Hands it an empty batch, if it wants one now, or is down: who sends events
-    /// only to a server that says it is ready would wait for ever.
-    pub(crate) fn wake(&mut self) -> Option<Called> {
-        if self.next_wake()? > Duration::ZERO {
-            return None;
-        }
+    /// The moment behind the latest batch.
+    pub(crate) fn ticket(&self) -> Ticket {
+        self.actor.ticket()
+    }
+
+    /// Whether everything is durable that was handled before a moment.
+    pub(crate) fn durability(&mut self, ticket: Ticket) -> Durability {
+        self.actor.durability(ticket)
+    }
+
+    /// Waits until nothing is under way to the disk.
+    pub(crate) fn settle(&self) {
+        self.actor.settle();
+    }
+
+    /// Whether it wants a batch now, though it be empty, or is down: who sends
+    /// events only to a server that says it is ready would wait for ever.
+    pub(crate) fn is_due(&self) -> bool {
+        self.next_wake().is_some_and(|wait| wait.is_zero())
+    }
+
+    /// Hands it an empty batch.
+    pub(crate) fn wake(&mut self) -> Called {
         let was_serving = self.actor.is_serving();
-        let called = self.call(b"", 0);
+        let called = self.call(b"", 0, false);
         match &called.handled {
             Ok(_) if was_serving => {}
             Ok(_) => tracing::info!("the actor is up again"),
@@ -84,7 +114,7 @@ impl Guest {
         if is_still_due && !is_helped {
             self.wake_not_before = Instant::now() + WAKE_AGAIN;
         }
-        Some(called)
+        called
     }
 
     /// How long until it is to be woken.

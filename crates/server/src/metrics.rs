@@ -53,7 +53,7 @@ impl Metrics {
         registry.register("batch_events", "Events in a batch", batch_events.clone());
         registry.register_with_unit(
             "handle",
-            "Time of one call of the actor, its syncs included",
+            "Time of one call of the actor, with the syncs that it waited for",
             Unit::Seconds,
             handle_seconds.clone(),
         );

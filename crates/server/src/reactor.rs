@@ -1,6 +1,8 @@
 //! The actor's thread. It reads every socket that has something, hands the actor
 //! one batch of all the events that came, and sends every reply: no event
-//! changes threads on its way, and one sync serves all that were waiting.
+//! changes threads on its way, and one sync serves all that were waiting. Where
+//! others wait already, a batch is held while it is synced on another thread, and
+//! the next one is taken in meanwhile.
 
 use crate::bind::{ACCEPT_LINES, ACCEPT_UNIX, Listeners, WAKE};
 use crate::clients::Clients;
@@ -9,12 +11,15 @@ use crate::posted::Pending;
 use crate::refusal;
 use crate::shutdown::Shutdown;
 use crate::watch::{Asked, Watcher, Watchers};
+use held::Held;
 use kv_protocol::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
-use kv_runtime::{Batch, Inbox};
+use kv_runtime::{Batch, Inbox, Ticket};
 use mio::{Events, Poll, Token};
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
+
+mod held;
 
 /// After a failed accept (out of file descriptors), the next try.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -23,6 +28,11 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// turn: together they hold more rows than a batch has events, so that one that
 /// reads history comes to its end whatever is written meanwhile.
 const PAGES: usize = 5;
+
+/// From so many clients on that write and come all at once, half of them go first:
+/// the others are taken in while the disk is at it. With fewer, a second sync costs
+/// more than that gives.
+const SPLIT_CLIENTS_MIN: usize = 16;
 
 /// Where a reply goes.
 #[derive(Clone, Debug)]
@@ -42,6 +52,11 @@ pub(crate) struct Reactor {
     clients: Clients,
     watchers: Watchers,
     batch: Batch<Origin>,
+    /// Batches that were handled and may not be durable yet, oldest first.
+    held: VecDeque<Held>,
+    /// The moment behind the latest batch, and whether that wrote anything.
+    ticket: Ticket,
+    has_written: bool,
     inbox_first: bool,
     accept_again: bool,
 }
@@ -58,6 +73,9 @@ impl Reactor {
     ) -> Self {
         Self {
             poll,
+            ticket: guest.ticket(),
+            has_written: false,
+            held: VecDeque::new(),
             guest,
             inbox,
             listeners,
@@ -88,10 +106,13 @@ impl Reactor {
                     Token(id) => self.clients.note(id, event),
                 }
             }
+            self.release();
             self.fill();
-            if !self.batch.is_empty() {
+            if self.is_time() {
                 self.handle();
-            } else if let Some(called) = self.guest.wake() {
+            } else if self.batch.is_empty() && self.guest.is_due() {
+                self.settle();
+                let called = self.guest.wake();
                 self.announce(&called);
             }
             self.watchers.arrive();
@@ -108,7 +129,7 @@ impl Reactor {
     /// How long there may be nothing to do. While there is, nobody waits: what
     /// has come in the meantime joins the next batch.
     fn timeout(&self) -> Option<Duration> {
-        if self.clients.is_busy() || !self.batch.is_empty() || self.inbox.is_waiting() {
+        if self.clients.is_busy() || self.is_time() || self.inbox.is_waiting() {
             return Some(Duration::ZERO);
         }
         if self.guest.is_serving() && self.watchers.is_due(&self.clients) {
@@ -161,8 +182,12 @@ impl Reactor {
     }
 
     fn fill_from_clients(&mut self) {
+        let mut clients_max = self.clients.busy_count();
+        if self.has_written && self.held.is_empty() && clients_max >= SPLIT_CLIENTS_MIN {
+            clients_max /= 2;
+        }
         if !self.batch.is_full() {
-            self.clients.read(|id, line| {
+            self.clients.read(clients_max, |id, line| {
                 match Asked::read(id, line) {
                     None => self.batch.push(Origin::Client(id), line),
                     Some((asked, event)) => self.batch.push(Origin::Watch(asked), &event),
@@ -172,32 +197,37 @@ impl Reactor {
         }
     }
 
-    /// Hands the batch to the actor and its replies to whom they belong.
+    /// Whether the batch is handed in now. While another is under way to the disk,
+    /// a much smaller one waits for more: it would only cost a sync of its own.
+    fn is_time(&self) -> bool {
+        let held: usize = self.held.iter().map(Held::len).sum();
+        !self.batch.is_empty() && (self.batch.len() * 2 >= held || self.batch.is_full())
+    }
+
+    /// Hands the batch to the actor, and its replies to whom they belong, or holds
+    /// them until they are durable.
     fn handle(&mut self) {
-        let called = self.guest.call(self.batch.events(), self.batch.len());
-        let (clients, watchers) = (&mut self.clients, &mut self.watchers);
-        match &called.handled {
-            Ok(handled) => {
-                self.batch
-                    .answer(&handled.replies, |origin, line| match origin {
-                        Origin::Posted(pending) => pending.reply(line),
-                        Origin::Client(id) => clients.reply(id, line),
-                        Origin::Watch(asked) => asked.reply(line, watchers, clients),
-                    });
-                if !self.batch.is_empty() {
-                    self.give_back();
-                }
-            }
-            Err(unavailable) => {
-                let refusal = refusal::unavailable(unavailable);
-                self.batch.give_up(|origin, line| match origin {
-                    Origin::Posted(pending) => pending.fail(unavailable),
-                    Origin::Client(id) => clients.refuse(id, line, &refusal),
-                    Origin::Watch(asked) => clients.refuse(asked.client, line, &refusal),
-                });
-            }
+        // Where nobody else waits, there is nothing to do while the disk is at it.
+        let is_ahead = self.clients.is_busy() || !self.held.is_empty();
+        let called = self
+            .guest
+            .call(self.batch.events(), self.batch.len(), is_ahead);
+        let before = std::mem::replace(&mut self.ticket, self.guest.ticket());
+        self.has_written = self.ticket != before;
+        let next = Batch::new(BATCH_EVENTS_MAX, BATCH_BYTES_MAX);
+        let batch = std::mem::replace(&mut self.batch, next);
+        let is_whole = called.is_answered(batch.len());
+        self.held.push_back(Held {
+            batch,
+            called,
+            ticket: self.ticket,
+        });
+        if is_whole {
+            self.release();
+        } else {
+            // What it has left comes before anything that is handed in later.
+            self.settle();
         }
-        self.announce(&called);
     }
 
     /// Tells those who watch what a batch has changed: after its replies, which
@@ -216,13 +246,15 @@ impl Reactor {
     /// Reads some history for those who watch from the past on.
     fn catch_up(&mut self) {
         for _ in 0..PAGES {
-            if !self.guest.is_serving() {
+            if !self.guest.is_serving() || !self.watchers.is_due(&self.clients) {
                 return;
             }
+            // What is held is told first.
+            self.settle();
             let Some((watcher, event)) = self.watchers.next_behind(&self.clients) else {
                 return;
             };
-            let called = self.guest.call(&event, 1);
+            let called = self.guest.call(&event, 1, false);
             let clients = &mut self.clients;
             let is_full = match &called.handled {
                 Ok(handled) => self.watchers.tell(watcher, &handled.replies, clients),
@@ -241,38 +273,12 @@ impl Reactor {
         }
     }
 
-    /// What the actor has left goes back to the clients that sent it, so that one
-    /// with many large replies due is not owed more of them than it takes. A
-    /// request with some of its replies is answered with those, and its sender
-    /// posts the rest again; one with none stays in the batch.
-    fn give_back(&mut self) {
-        let mut left: BTreeMap<usize, (Vec<u8>, usize)> = BTreeMap::new();
-        let mut kept = Vec::new();
-        let mut leave = |id: usize, line: &[u8]| {
-            let (lines, count) = left.entry(id).or_default();
-            lines.extend_from_slice(line);
-            lines.push(b'\n');
-            *count += 1;
-        };
-        self.batch.give_up(|origin, line| match origin {
-            Origin::Client(id) => leave(id, line),
-            Origin::Watch(asked) => leave(asked.client, &asked.line),
-            Origin::Posted(pending) if pending.is_answered() => {}
-            Origin::Posted(pending) => kept.push((Origin::Posted(pending), line.to_vec())),
-        });
-        for (id, (lines, count)) in left {
-            self.clients.take_back(id, &lines, count);
-        }
-        for (origin, line) in kept {
-            self.batch.push(origin, &line);
-        }
-    }
-
     /// The batch in hand is finished, and its replies are sent.
     fn finish(mut self) {
         while !self.batch.is_empty() {
             self.handle();
         }
+        self.settle();
         // Whoever waits in the mailbox is told, and nobody new gets in.
         drop(self.inbox);
         drop(self.listeners);

@@ -15,4 +15,5 @@ mod repairing;
 mod security;
 mod serving;
 mod support;
+mod syncs;
 mod tutorial;

@@ -58,7 +58,7 @@ impl Server {
         Self::spawn(&mut command, manifests.len())
     }
 
-    fn spawn(command: &mut Command, actors: usize) -> Self {
+    pub(crate) fn spawn(command: &mut Command, actors: usize) -> Self {
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(process.stderr.take().unwrap());
         let mut log = String::new();

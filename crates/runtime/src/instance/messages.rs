@@ -94,5 +94,11 @@ impl From<RequestError> for messages::RequestError {
 }
 
 pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
-    messages::add_to_linker::<State, HasSelf<GuestMessages>>(linker, |state| &mut state.messages)
+    messages::add_to_linker::<State, HasSelf<GuestMessages>>(linker, |state| {
+        // Others are told nothing that a crash could still take back.
+        if !state.syncs.settle() {
+            state.messages.close();
+        }
+        &mut state.messages
+    })
 }

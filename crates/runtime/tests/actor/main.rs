@@ -1,6 +1,7 @@
 //! Actors from outside: real components on real directories, that behave, fail,
 //! and try to get out.
 
+mod ahead;
 mod confinement;
 mod failing;
 mod hostile;

@@ -1,0 +1,219 @@
+//! The guest's files: those of wasmtime-wasi, but that a batch which has appended to
+//! a file may end before its sync. Until that has ended, the guest can look at files
+//! and no more: whatever else it asks for waits. So the disk sees everything in the
+//! order in which the guest has done it, and only the guest's own time differs.
+
+use super::State;
+use crate::syncs::Syncs;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource, ResourceTable};
+use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
+use wasmtime_wasi::p2::FsResult;
+use wasmtime_wasi::p2::bindings::sync::filesystem::types::{
+    Descriptor, DescriptorStat, ErrorCode, Host, HostDescriptor, PathFlags,
+};
+
+/// The interface as wasmtime-wasi links it. A test would miss the times if another
+/// version were linked.
+const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
+
+/// No more times are noted in one call: a guest may sync as often as it likes.
+const TIMES_MAX: usize = 64;
+
+/// When the guest's syncs are carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sync {
+    /// Before they return, as the guest believes.
+    AtOnce,
+    /// On a thread, where that makes no difference to the disk.
+    Behind,
+}
+
+/// What is done about the guest's syncs.
+pub(super) struct GuestSyncs {
+    syncs: Arc<Syncs>,
+    when: Sync,
+    /// What was written in this call and not synced, if it is an end of one file.
+    appended: Option<Appended>,
+    /// How long each sync of the latest call took that was carried out at once.
+    times: Vec<Duration>,
+    /// Once a sync has failed, these are the guest's files: it can't go on.
+    none: ResourceTable,
+}
+
+struct Appended {
+    descriptor: u32,
+    /// The file's length before.
+    durable_bytes: u64,
+}
+
+impl GuestSyncs {
+    pub(super) fn new(syncs: Arc<Syncs>) -> Self {
+        Self {
+            syncs,
+            when: Sync::AtOnce,
+            appended: None,
+            times: Vec::new(),
+            none: ResourceTable::new(),
+        }
+    }
+
+    /// A call begins.
+    pub(super) fn begin(&mut self, when: Sync) {
+        self.when = when;
+        self.appended = None;
+        self.times.clear();
+    }
+
+    pub(super) fn times(&self) -> &[Duration] {
+        &self.times
+    }
+
+    /// Waits until no sync is under way. False where one has failed.
+    pub(super) fn settle(&self) -> bool {
+        self.syncs.settle().is_ok()
+    }
+
+    /// Notes a write before it is done. One that does not go on at the end of the
+    /// same file makes its sync one that can't be taken back by a cut.
+    fn note_write(&mut self, descriptor: u32, offset: u64, length: Option<u64>) {
+        self.appended = match self.appended.take() {
+            _ if length != Some(offset) => None,
+            Some(appended) if appended.descriptor == descriptor => Some(appended),
+            Some(_) => None,
+            None => Some(Appended {
+                descriptor,
+                durable_bytes: offset,
+            }),
+        };
+    }
+}
+
+/// The guest's files, once no sync is under way.
+pub(super) fn settled(state: &mut State) -> WasiFilesystemCtxView<'_> {
+    let table = if state.syncs.settle() {
+        &mut state.table
+    } else {
+        &mut state.syncs.none
+    };
+    WasiFilesystemCtxView {
+        ctx: state.wasi.filesystem(),
+        table,
+    }
+}
+
+/// The guest's resources, once no sync is under way.
+pub(super) fn settled_table(state: &mut State) -> &mut ResourceTable {
+    settled(state).table
+}
+
+/// The guest's files as they are.
+fn files(state: &mut State) -> WasiFilesystemCtxView<'_> {
+    WasiFilesystemCtxView {
+        ctx: state.wasi.filesystem(),
+        table: &mut state.table,
+    }
+}
+
+/// Links what is not as in wasmtime-wasi: syncs, writes, and what only looks.
+pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    let mut interface = linker.instance(INTERFACE)?;
+    interface.func_wrap("[method]descriptor.sync", |store, (file,)| {
+        sync_at_once(store, file, |files, file| files.sync(file))
+    })?;
+    interface.func_wrap("[method]descriptor.sync-data", sync_data)?;
+    interface.func_wrap("[method]descriptor.write", write)?;
+    interface.func_wrap("[method]descriptor.read", read)?;
+    interface.func_wrap("[method]descriptor.stat", stat)?;
+    interface.func_wrap("[method]descriptor.stat-at", stat_at)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+fn sync_data(
+    mut store: StoreContextMut<'_, State>,
+    (file,): (Resource<Descriptor>,),
+) -> wasmtime::Result<(Result<(), ErrorCode>,)> {
+    let state = store.data_mut();
+    let appended = state.syncs.appended.take();
+    if state.syncs.when == Sync::Behind
+        && let Some(appended) = appended
+        && appended.descriptor == file.rep()
+        && let Descriptor::File(open) = state.table.get(&file)?
+    {
+        let file = Arc::clone(&open.file);
+        state.syncs.syncs.begin(file, appended.durable_bytes)?;
+        return Ok((Ok(()),));
+    }
+    sync_at_once(store, file, |files, file| files.sync_data(file))
+}
+
+fn sync_at_once(
+    mut store: StoreContextMut<'_, State>,
+    file: Resource<Descriptor>,
+    sync: impl FnOnce(&mut WasiFilesystemCtxView<'_>, Resource<Descriptor>) -> FsResult<()>,
+) -> wasmtime::Result<(Result<(), ErrorCode>,)> {
+    let state = store.data_mut();
+    state.syncs.appended = None;
+    let mut view = settled(state);
+    let begun = Instant::now();
+    let synced = converted(&mut view, |files| sync(files, file));
+    if state.syncs.times.len() < TIMES_MAX {
+        state.syncs.times.push(begun.elapsed());
+    }
+    synced
+}
+
+fn write(
+    mut store: StoreContextMut<'_, State>,
+    (file, bytes, offset): (Resource<Descriptor>, Vec<u8>, u64),
+) -> wasmtime::Result<(Result<u64, ErrorCode>,)> {
+    let state = store.data_mut();
+    let mut view = settled(state);
+    let length = match view.table.get(&file)? {
+        Descriptor::File(open) => open.file.metadata().map(|metadata| metadata.len()).ok(),
+        Descriptor::Dir(_) => None,
+    };
+    let descriptor = file.rep();
+    let written = converted(&mut view, |files| files.write(file, bytes, offset));
+    state.syncs.note_write(descriptor, offset, length);
+    written
+}
+
+fn read(
+    mut store: StoreContextMut<'_, State>,
+    (file, length, offset): (Resource<Descriptor>, u64, u64),
+) -> wasmtime::Result<(Result<(Vec<u8>, bool), ErrorCode>,)> {
+    let mut view = files(store.data_mut());
+    converted(&mut view, |files| files.read(file, length, offset))
+}
+
+fn stat(
+    mut store: StoreContextMut<'_, State>,
+    (file,): (Resource<Descriptor>,),
+) -> wasmtime::Result<(Result<DescriptorStat, ErrorCode>,)> {
+    let mut view = files(store.data_mut());
+    converted(&mut view, |files| files.stat(file))
+}
+
+fn stat_at(
+    mut store: StoreContextMut<'_, State>,
+    (directory, flags, path): (Resource<Descriptor>, PathFlags, String),
+) -> wasmtime::Result<(Result<DescriptorStat, ErrorCode>,)> {
+    let mut view = files(store.data_mut());
+    converted(&mut view, |files| files.stat_at(directory, flags, path))
+}
+
+/// What an operation says, as the guest is told it.
+fn converted<T>(
+    view: &mut WasiFilesystemCtxView<'_>,
+    operation: impl FnOnce(&mut WasiFilesystemCtxView<'_>) -> FsResult<T>,
+) -> wasmtime::Result<(Result<T, ErrorCode>,)> {
+    match operation(view) {
+        Ok(value) => Ok((Ok(value),)),
+        Err(e) => Ok((Err(view.convert_error_code(e)?),)),
+    }
+}
