@@ -14,6 +14,9 @@ thread_local! {
     static STORE: RefCell<Option<Store<WasiFiles>>> = const { RefCell::new(None) };
 }
 
+/// The room for replies that is made before there is one.
+const REPLIES_ROOM_BYTES_MAX: usize = 64 * 1024;
+
 /// The exports; `bindings` hands them to the runtime.
 pub(crate) struct Actor;
 
@@ -31,7 +34,7 @@ impl Guest for Actor {
     fn handle(events: Vec<u8>, time_ms: u64) -> Handled {
         STORE.with_borrow_mut(|store| {
             // Room for short replies; longer ones let it grow.
-            let mut replies = Vec::with_capacity(events.len());
+            let mut replies = Vec::with_capacity(events.len().min(REPLIES_ROOM_BYTES_MAX));
             let Some(store) = store else {
                 // Without a store there is nothing true to say about an event.
                 return Handled {
@@ -44,7 +47,7 @@ impl Guest for Actor {
             let outcome = store.handle(&events, time_ms, &mut replies);
             Handled {
                 replies,
-                changes: store.changes().to_vec(),
+                changes: store.take_changes(),
                 finished: outcome == Outcome::Finished,
                 wake_at_ms: store.wake_at_ms(),
             }

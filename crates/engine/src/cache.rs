@@ -22,13 +22,18 @@ impl Slot {
 /// What a slot costs beside its value.
 const SLOT_BYTES: usize = 48;
 
+/// So many rooms of dropped values are kept, which saves an allocation where
+/// values of one length follow each other; no large ones.
+const ROOMS_MAX: usize = 64;
+const ROOM_BYTES_MAX: usize = 4096;
+
 #[derive(Debug)]
 struct Cached {
     /// The version of the value; 0 where the slot is empty.
     version: u64,
     generation: u32,
     used: bool,
-    value: Box<str>,
+    value: String,
 }
 
 impl Cached {
@@ -44,6 +49,8 @@ pub struct Cache {
     bytes: usize,
     slots: Vec<Cached>,
     empty: Vec<u32>,
+    /// The room of values that were dropped last, for the next ones.
+    rooms: Vec<String>,
     hand: usize,
     hits: u64,
     misses: u64,
@@ -69,6 +76,7 @@ impl Cache {
             bytes: 0,
             slots: Vec::new(),
             empty: Vec::new(),
+            rooms: Vec::new(),
             hand: 0,
             hits: 0,
             misses: 0,
@@ -112,7 +120,7 @@ impl Cache {
             version,
             generation: 0,
             used: false,
-            value: value.into(),
+            value: self.room_for(value),
         };
         if let Some(place) = self.empty.pop() {
             let slot = &mut self.slots[place as usize];
@@ -130,6 +138,17 @@ impl Cache {
             place,
             generation: 0,
         }
+    }
+
+    /// A copy of a value, in the room of one before where that fits.
+    fn room_for(&mut self, value: &str) -> String {
+        let bytes = value.len();
+        let fits = |room: &String| (bytes..=bytes + bytes / 8).contains(&room.capacity());
+        let room = self.rooms.pop().filter(fits);
+        let mut copy = room.unwrap_or_else(|| String::with_capacity(bytes));
+        copy.clear();
+        copy.push_str(value);
+        copy
     }
 
     /// Drops the value of this version, if it is still in `slot`.
@@ -163,7 +182,10 @@ impl Cache {
         let cached = &mut self.slots[place];
         self.bytes -= cached.value.len() + SLOT_BYTES;
         cached.version = 0;
-        cached.value = Box::default();
+        let room = std::mem::take(&mut cached.value);
+        if self.rooms.len() < ROOMS_MAX && room.capacity() <= ROOM_BYTES_MAX {
+            self.rooms.push(room);
+        }
         // A slot's number was made from a u32.
         self.empty.extend(u32::try_from(place));
     }

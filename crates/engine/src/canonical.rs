@@ -5,7 +5,9 @@
 
 use kv_protocol::json::Text;
 use kv_protocol::{Code, Refusal};
+use memchr::memchr2;
 use number::write_canonical_number;
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 mod number;
@@ -82,10 +84,10 @@ impl<'a> Writer<'a> {
         self.copy();
         let start = self.output.len();
         // Each member: its name, and where it stands in the output.
-        let mut members: Vec<(String, usize, usize)> = Vec::new();
+        let mut members: Vec<(Cow<'_, str>, usize, usize)> = Vec::new();
         while self.peek() != b'}' {
             if self.peek() == b',' {
-                self.position += 1;
+                self.copy();
             }
             let from = self.output.len();
             let name = self.string()?;
@@ -105,29 +107,42 @@ impl<'a> Writer<'a> {
                     format!("`content` has an object with two members named `{name}`; send one"),
                 ));
             }
-        }
-        let written = self.output.split_off(start);
-        for (position, (_, from, to)) in members.iter().enumerate() {
-            if position > 0 {
-                self.output.push(',');
+            let written = self.output.split_off(start);
+            for (position, (_, from, to)) in members.iter().enumerate() {
+                if position > 0 {
+                    self.output.push(',');
+                }
+                self.output.push_str(&written[from - start..to - start]);
             }
-            self.output.push_str(&written[from - start..to - start]);
         }
         self.output.push('}');
         Ok(())
     }
 
-    fn string(&mut self) -> Result<String, Refusal> {
+    /// Passes over a string and returns it.
+    fn string(&mut self) -> Result<Cow<'a, str>, Refusal> {
         let bytes = self.text.as_bytes();
         let start = self.position;
         let mut end = start + 1;
-        while bytes.get(end).is_some_and(|byte| *byte != b'"') {
-            end += if bytes[end] == b'\\' { 2 } else { 1 };
+        let mut has_escapes = false;
+        let mut is_closed = false;
+        while let Some(found) = bytes.get(end..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+            end += found;
+            if bytes[end] == b'"' {
+                is_closed = true;
+                break;
+            }
+            has_escapes = true;
+            end += 2;
         }
         self.position = end + 1;
+        if is_closed && !has_escapes {
+            let string = self.text.get(start + 1..end).unwrap_or_default();
+            return Ok(Cow::Borrowed(string));
+        }
         let raw = self.text.get(start..=end).unwrap_or_default();
         serde_json::from_str::<Text<'_>>(raw)
-            .map(|Text(string)| string.into_owned())
+            .map(|Text(string)| string)
             .map_err(|e| {
                 Refusal::new(
                     Code::InvalidJson,
@@ -164,12 +179,24 @@ impl<'a> Writer<'a> {
 
 /// RFC 8785, section 3.2.3: names are ordered by their UTF-16 code units.
 fn by_utf16(a: &str, b: &str) -> Ordering {
+    if a.is_ascii() && b.is_ascii() {
+        return a.cmp(b);
+    }
     a.encode_utf16().cmp(b.encode_utf16())
 }
 
-/// RFC 8785, section 3.2.2.2: only what must be escaped is.
-fn write_canonical_string(output: &mut String, string: &str) {
+/// RFC 8785, section 3.2.2.2: only what must be escaped is. That is nothing in a
+/// string that was written without escapes, and so is borrowed.
+fn write_canonical_string(output: &mut String, string: &Cow<'_, str>) {
     output.push('"');
+    match string {
+        Cow::Borrowed(string) => output.push_str(string),
+        Cow::Owned(string) => write_escaped(output, string),
+    }
+    output.push('"');
+}
+
+fn write_escaped(output: &mut String, string: &str) {
     for character in string.chars() {
         match character {
             '"' => output.push_str("\\\""),
@@ -188,7 +215,6 @@ fn write_canonical_string(output: &mut String, string: &str) {
             _ => output.push(character),
         }
     }
-    output.push('"');
 }
 
 #[cfg(test)]

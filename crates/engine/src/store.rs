@@ -175,6 +175,12 @@ impl<F: Files> Store<F> {
         self.writer.changes()
     }
 
+    /// The same, to be kept. The store tells it once.
+    #[must_use]
+    pub fn take_changes(&mut self) -> Vec<u8> {
+        self.writer.take_changes()
+    }
+
     /// When the next value's time is up, in milliseconds since the Unix epoch:
     /// a batch then, even an empty one, makes its end a change.
     #[must_use]
@@ -369,9 +375,11 @@ impl<F: Files> Store<F> {
             Some(line) => reader::value(line, address, location)?,
             None => self.reader.read(&self.files, address, location)?,
         };
-        let slot = self.cache.insert(location.version, &value);
-        self.index.set_slot(address, slot);
-        take(&value);
+        let in_cache = self.cache.insert(location.version, value);
+        if in_cache != slot {
+            self.index.set_slot(address, in_cache);
+        }
+        take(value);
         Ok(())
     }
 

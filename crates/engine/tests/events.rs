@@ -153,6 +153,32 @@ fn a_batch_is_answered_in_order_and_sees_itself() {
 }
 
 #[test]
+fn changes_are_handed_over_once_and_the_log_goes_on() {
+    let files = MemoryFiles::default();
+    let mut store = open(&files);
+    let mut taken = Vec::new();
+    // The first batch begins with a header, which is no change.
+    for value in ["1", "2", "3"] {
+        say(&mut store, &put_event("a", value));
+        let told = store.changes().to_vec();
+        assert_eq!(store.take_changes(), told);
+        assert!(store.changes().is_empty());
+        assert!(store.take_changes().is_empty());
+        taken.extend(told);
+        assert_eq!(
+            value_in(&say(&mut store, &get_event("a"))).as_deref(),
+            Ok(value)
+        );
+    }
+    let log = bytes_of(&files, "00000001.jsonl");
+    let header = log.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    assert_eq!(taken, &log[header..]);
+    drop(store);
+    let reply = say(&mut open(&files), &get_event("a"));
+    assert_eq!(value_in(&reply).as_deref(), Ok("3"));
+}
+
+#[test]
 fn what_changes_nothing_writes_nothing() {
     let files = MemoryFiles::default();
     let mut store = open(&files);

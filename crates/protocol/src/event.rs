@@ -1,20 +1,21 @@
 //! From a line of JSON to an event. A line is read in one pass that keeps
 //! values as text; nothing is built that the size of the line doesn't bound.
 
-use crate::json::compact;
+use crate::json::{compact, hexadecimal};
 use crate::limits::{
     DELETE_PREFIX_KEYS, DELETE_PREFIX_KEYS_MAX, EVENT_BYTES_MAX, ID_BYTES_MAX, PAGE_ROWS,
     PAGE_ROWS_MAX,
 };
 use crate::{Code, Refusal};
 use fields::{Field, Fields};
-use kinds::Kind;
+use kinds::{Kind, Verb};
 use std::borrow::Cow;
 use values::{invalid, required, too_large};
 pub use write::{Patch, Write};
 
 mod fields;
 mod kinds;
+mod usual;
 mod values;
 mod write;
 
@@ -132,10 +133,6 @@ pub struct List<'a> {
 /// Reads one line, without its line feed.
 #[must_use]
 pub fn parse(line: &[u8]) -> Event<'_> {
-    let refused = |refusal| Event {
-        id: None,
-        operation: Err(refusal),
-    };
     if line.len() > EVENT_BYTES_MAX {
         return refused(too_large("the event", line.len(), EVENT_BYTES_MAX));
     }
@@ -146,15 +143,30 @@ pub fn parse(line: &[u8]) -> Event<'_> {
             return refused(Refusal::new(Code::InvalidJson, message));
         }
     };
-    match fields::read(text) {
-        Err(refusal) => refused(refusal),
-        Ok(fields) => match id(&fields) {
-            Err(refusal) => refused(refusal),
-            Ok(id) => Event {
-                id,
-                operation: operation(&fields),
-            },
+    match usual::read(text) {
+        Some(operation) => Event {
+            id: None,
+            operation: Ok(operation),
         },
+        None => read_any(text),
+    }
+}
+
+fn read_any(text: &str) -> Event<'_> {
+    let read = fields::read(text).and_then(|fields| Ok((id(&fields)?, fields)));
+    match read {
+        Err(refusal) => refused(refusal),
+        Ok((id, fields)) => Event {
+            id,
+            operation: operation(&fields),
+        },
+    }
+}
+
+fn refused<'a>(refusal: Refusal) -> Event<'a> {
+    Event {
+        id: None,
+        operation: Err(refusal),
     }
 }
 
@@ -183,55 +195,55 @@ fn operation<'a>(fields: &Fields<'a>) -> Result<Operation<'a>, Refusal> {
     if let Some(write) = write::read(kind, fields)? {
         return Ok(Operation::Write(write));
     }
-    match kind.name {
-        "get" => Ok(Operation::Get {
+    match kind.verb {
+        Verb::Get => Ok(Operation::Get {
             key: key(kind, fields)?,
             if_none_match: values::number(fields, Field::IfNoneMatch)?,
         }),
-        "exists" => Ok(Operation::Exists {
+        Verb::Exists => Ok(Operation::Exists {
             key: key(kind, fields)?,
         }),
-        "get_content" => Ok(Operation::GetContent {
+        Verb::GetContent => Ok(Operation::GetContent {
             hash: hash(required(kind, fields, Field::Hash)?)?,
         }),
-        "get_many" => Ok(Operation::GetMany {
+        Verb::GetMany => Ok(Operation::GetMany {
             keys: values::keys(Field::Keys, required(kind, fields, Field::Keys)?)?,
         }),
-        "batch" | "put_many" | "delete_many" => batch(kind, fields),
-        "list" => list(fields).map(Operation::List),
-        "delete_prefix" => Ok(Operation::DeletePrefix {
+        Verb::Batch | Verb::PutMany | Verb::DeleteMany => batch(kind, fields),
+        Verb::List => list(fields).map(Operation::List),
+        Verb::DeletePrefix => Ok(Operation::DeletePrefix {
             prefix: values::key("prefix", required(kind, fields, Field::Prefix)?)?,
             limit: values::positive(fields, Field::Limit, DELETE_PREFIX_KEYS_MAX)?
                 .unwrap_or(DELETE_PREFIX_KEYS),
         }),
-        "changes" => Ok(Operation::Changes {
+        Verb::Changes => Ok(Operation::Changes {
             since: values::number(fields, Field::Since)?.unwrap_or(0),
             prefix: optional_key(fields, Field::Prefix)?.unwrap_or_default(),
             limit: limit(fields)?,
         }),
-        "backup" => Ok(Operation::Backup {
+        Verb::Backup => Ok(Operation::Backup {
             since: values::number(fields, Field::Since)?.unwrap_or(0),
             cursor: cursor(fields)?,
         }),
-        "watch" => Ok(Operation::Watch {
+        Verb::Watch => Ok(Operation::Watch {
             prefix: optional_key(fields, Field::Prefix)?.unwrap_or_default(),
             since: values::number(fields, Field::Since)?,
         }),
-        "unwatch" => Ok(Operation::Unwatch),
+        Verb::Unwatch => Ok(Operation::Unwatch),
         _ => Ok(Operation::Stats),
     }
 }
 
 fn batch<'a>(kind: &Kind, fields: &Fields<'a>) -> Result<Operation<'a>, Refusal> {
-    let (kind, writes) = match kind.name {
-        "batch" => {
+    let (kind, writes) = match kind.verb {
+        Verb::Batch => {
             let raw = required(kind, fields, Field::Operations)?;
             (
                 BatchKind::Batch,
                 write::operations(&values::elements(Field::Operations, raw)?)?,
             )
         }
-        "put_many" => {
+        Verb::PutMany => {
             let raw = required(kind, fields, Field::Entries)?;
             let entries = values::members(Field::Entries, raw)?;
             let ttl_ms = write::ttl_ms(fields)?;
@@ -309,16 +321,18 @@ pub fn parse_hash(text: &str) -> Option<[u8; 20]> {
 /// The 40 hexadecimal digits of a SHA-1.
 #[must_use]
 pub fn format_hash(hash: &[u8; 20]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    hash.iter()
-        .flat_map(|byte| {
-            [
-                DIGITS[usize::from(byte >> 4)],
-                DIGITS[usize::from(byte & 15)],
-            ]
-        })
-        .map(char::from)
-        .collect()
+    hash_digits(hash).map(char::from).iter().collect()
+}
+
+/// The same, as bytes.
+#[must_use]
+pub fn hash_digits(hash: &[u8; 20]) -> [u8; 40] {
+    let mut digits = [0; 40];
+    let words = hash.as_chunks().0.iter();
+    for (digits, word) in digits.as_chunks_mut().0.iter_mut().zip(words) {
+        *digits = hexadecimal(u32::from_be_bytes(*word));
+    }
+    digits
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! is the client's mark as raw JSON text.
 
 use crate::Refusal;
-use crate::event::format_hash;
+use crate::event::hash_digits;
 use crate::json::{write_number, write_string};
 
 /// `put` has stored the value.
@@ -177,7 +177,7 @@ pub fn object(output: &mut Vec<u8>, member: &str, text: &str, rest: impl FnOnce(
 /// `store_content` is done; `created` is false where it was there already.
 pub fn store_content(output: &mut Vec<u8>, id: Option<&str>, hash: &[u8; 20], created: bool) {
     ok(output, id);
-    string(output, "hash", &format_hash(hash));
+    hash_member(output, hash);
     boolean(output, "created", created);
     end(output);
 }
@@ -185,7 +185,7 @@ pub fn store_content(output: &mut Vec<u8>, id: Option<&str>, hash: &[u8; 20], cr
 /// `get_content` has found `content`, its canonical text.
 pub fn get_content(output: &mut Vec<u8>, id: Option<&str>, hash: &[u8; 20], content: &str) {
     ok(output, id);
-    string(output, "hash", &format_hash(hash));
+    hash_member(output, hash);
     raw(output, "content", content);
     end(output);
 }
@@ -236,10 +236,12 @@ pub fn error(output: &mut Vec<u8>, id: Option<&str>, refusal: &Refusal) {
     end(output);
 }
 
+#[inline]
 fn ok(output: &mut Vec<u8>, id: Option<&str>) {
     begin(output, "ok", id);
 }
 
+#[inline]
 fn begin(output: &mut Vec<u8>, status: &str, id: Option<&str>) {
     output.extend_from_slice(b"{\"status\":\"");
     output.extend_from_slice(status.as_bytes());
@@ -253,17 +255,20 @@ fn end(output: &mut Vec<u8>) {
     output.extend_from_slice(b"}\n");
 }
 
+#[inline]
 fn name(output: &mut Vec<u8>, name: &str) {
     output.extend_from_slice(b",\"");
     output.extend_from_slice(name.as_bytes());
     output.extend_from_slice(b"\":");
 }
 
+#[inline]
 fn string(output: &mut Vec<u8>, member: &str, text: &str) {
     name(output, member);
     write_string(output, text);
 }
 
+#[inline]
 fn number(output: &mut Vec<u8>, member: &str, value: u64) {
     name(output, member);
     write_number(output, value);
@@ -273,7 +278,15 @@ fn boolean(output: &mut Vec<u8>, member: &str, value: bool) {
     raw(output, member, if value { "true" } else { "false" });
 }
 
+#[inline]
 fn raw(output: &mut Vec<u8>, member: &str, text: &str) {
     name(output, member);
     output.extend_from_slice(text.as_bytes());
+}
+
+fn hash_member(output: &mut Vec<u8>, hash: &[u8; 20]) {
+    name(output, "hash");
+    output.push(b'"');
+    output.extend_from_slice(&hash_digits(hash));
+    output.push(b'"');
 }

@@ -3,6 +3,9 @@
 
 use kv_protocol::{Code, Refusal};
 
+/// So many digits stand before the point at most; beyond, there is an exponent.
+const WHOLE_DIGITS_MAX: usize = 21;
+
 /// An exponent may have this many digits.
 const EXPONENT_DIGITS_MAX: u32 = 15;
 
@@ -12,6 +15,9 @@ pub(super) fn write_canonical_number(output: &mut String, number: &str) -> Resul
         Some(unsigned) => (true, unsigned),
         None => (false, number),
     };
+    if write_usual(output, negative, unsigned).is_some() {
+        return Ok(());
+    }
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = format!("{whole}{fraction}");
@@ -34,6 +40,28 @@ pub(super) fn write_canonical_number(output: &mut String, number: &str) -> Resul
     }
     lay_out(output, significant, point);
     Ok(())
+}
+
+/// The same, of a number that keeps its layout; nothing of others.
+fn write_usual(output: &mut String, negative: bool, unsigned: &str) -> Option<()> {
+    let is_usual = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+    if unsigned.starts_with('0') || !unsigned.bytes().all(is_usual) {
+        return None;
+    }
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    if whole.len() > WHOLE_DIGITS_MAX {
+        return None;
+    }
+    if negative {
+        output.push('-');
+    }
+    output.push_str(whole);
+    let fraction = fraction.trim_end_matches('0');
+    if !fraction.is_empty() {
+        output.push('.');
+        output.push_str(fraction);
+    }
+    Some(())
 }
 
 fn lay_out(output: &mut String, digits: &str, point: i64) {

@@ -11,6 +11,8 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
+pub use plain::Stored;
+
 mod plain;
 
 /// A line, taken apart.

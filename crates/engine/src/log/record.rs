@@ -1,7 +1,8 @@
 //! A line of the log, written into a batch; and its checksum.
 
 use crate::log::segment::Extent;
-use kv_protocol::event::format_hash;
+use kv_protocol::event::hash_digits;
+pub(super) use kv_protocol::json::hexadecimal;
 use kv_protocol::json::{write_number, write_string};
 use std::borrow::Cow;
 
@@ -54,6 +55,7 @@ pub fn write_changes(
     changes: &[Change<'_>],
 ) -> u32 {
     let start = begin(batch, time_ms);
+    let mut sum = Sum::begin(start, checksum);
     batch.extend_from_slice(b"\"v\":");
     write_number(batch, version);
     if let Some(original) = copy_of {
@@ -62,20 +64,57 @@ pub fn write_changes(
     }
     batch.push(b',');
     if let [change] = changes {
-        write_change(batch, change);
+        write_change(batch, &mut sum, change);
     } else {
         batch.extend_from_slice(b"\"batch\":[");
         for (position, change) in changes.iter().enumerate() {
             batch.extend_from_slice(if position > 0 { b",{" } else { b"{" });
-            write_change(batch, change);
+            write_change(batch, &mut sum, change);
             batch.push(b'}');
         }
         batch.push(b']');
     }
-    end(batch, start, checksum)
+    end_with(batch, start, sum)
 }
 
-fn write_change(batch: &mut Vec<u8>, change: &Change<'_>) {
+/// The checksum of a line as far as it is written.
+struct Sum {
+    checksum: u32,
+    /// Where what it covers ends in the batch.
+    end: usize,
+}
+
+impl Sum {
+    fn begin(start: usize, before: u32) -> Self {
+        Self {
+            checksum: before,
+            end: start + PREFIX_BYTES,
+        }
+    }
+
+    /// Covers what was written since.
+    fn catch_up(&mut self, batch: &[u8]) {
+        self.checksum = checksum_of(self.checksum, &batch[self.end..]);
+        self.end = batch.len();
+    }
+}
+
+/// Appends a value. A long one is read for its checksum piece by piece, while
+/// the piece is still in the processor's cache.
+fn write_value(batch: &mut Vec<u8>, sum: &mut Sum, value: &str) {
+    const PIECE_BYTES: usize = 64 * 1024;
+    if value.len() <= PIECE_BYTES {
+        batch.extend_from_slice(value.as_bytes());
+        return;
+    }
+    batch.reserve(value.len() + PIECE_BYTES);
+    for piece in value.as_bytes().chunks(PIECE_BYTES) {
+        batch.extend_from_slice(piece);
+        sum.catch_up(batch);
+    }
+}
+
+fn write_change(batch: &mut Vec<u8>, sum: &mut Sum, change: &Change<'_>) {
     match change {
         Change::Put {
             key,
@@ -87,10 +126,18 @@ fn write_change(batch: &mut Vec<u8>, change: &Change<'_>) {
                 write_number(batch, *expires_ms);
                 batch.push(b',');
             }
-            write_pair(batch, b"\"put\":{", key, value);
+            batch.extend_from_slice(b"\"put\":{");
+            write_string(batch, key);
+            batch.push(b':');
+            write_value(batch, sum, value);
+            batch.push(b'}');
         }
         Change::Content { hash, content } => {
-            write_pair(batch, b"\"content\":{", &format_hash(hash), content);
+            batch.extend_from_slice(b"\"content\":{\"");
+            batch.extend_from_slice(&hash_digits(hash));
+            batch.extend_from_slice(b"\":");
+            write_value(batch, sum, content);
+            batch.push(b'}');
         }
         Change::Delete { key } => {
             batch.extend_from_slice(b"\"delete\":");
@@ -189,12 +236,11 @@ pub fn write_backup_end(
 
 fn begin(batch: &mut Vec<u8>, time_ms: u64) -> usize {
     let start = batch.len();
-    batch.extend_from_slice(b"{\"c\":\"00000000\",");
     if start == 0 {
-        batch.extend_from_slice(b"\"t\":");
+        batch.extend_from_slice(b"{\"c\":\"00000000\",\"t\":");
         write_number(batch, time_ms);
     } else {
-        batch.extend_from_slice(b"\"b\":");
+        batch.extend_from_slice(b"{\"c\":\"00000000\",\"b\":");
         write_number(batch, start as u64);
     }
     batch.push(b',');
@@ -202,19 +248,15 @@ fn begin(batch: &mut Vec<u8>, time_ms: u64) -> usize {
 }
 
 fn end(batch: &mut Vec<u8>, start: usize, checksum: u32) -> u32 {
-    batch.push(b'}');
-    let checksum = checksum_of(checksum, &batch[start + PREFIX_BYTES..]);
-    batch[start + 6..start + 14].copy_from_slice(&hexadecimal(checksum));
-    batch.push(b'\n');
-    checksum
+    end_with(batch, start, Sum::begin(start, checksum))
 }
 
-fn write_pair(batch: &mut Vec<u8>, opening: &[u8], member: &str, value: &str) {
-    batch.extend_from_slice(opening);
-    write_string(batch, member);
-    batch.push(b':');
-    batch.extend_from_slice(value.as_bytes());
+fn end_with(batch: &mut Vec<u8>, start: usize, mut sum: Sum) -> u32 {
     batch.push(b'}');
+    sum.catch_up(batch);
+    batch[start + 6..start + 14].copy_from_slice(&hexadecimal(sum.checksum));
+    batch.push(b'\n');
+    sum.checksum
 }
 
 /// The checksum of `rest` behind what has the checksum `before`.
@@ -223,18 +265,6 @@ pub fn checksum_of(before: u32, rest: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(before);
     hasher.update(rest);
     hasher.finalize()
-}
-
-/// A checksum's eight digits.
-pub(super) fn hexadecimal(checksum: u32) -> [u8; 8] {
-    let mut digits = *b"0123456789abcdef";
-    let alphabet = digits;
-    for (place, digit) in digits[..8].iter_mut().enumerate() {
-        *digit = alphabet[(checksum >> (28 - 4 * place) & 15) as usize];
-    }
-    [
-        digits[0], digits[1], digits[2], digits[3], digits[4], digits[5], digits[6], digits[7],
-    ]
 }
 
 /// Checks a line, without its line feed, against the checksum of the line
@@ -276,4 +306,29 @@ pub(super) fn parse_checksum(digits: &str) -> Option<u32> {
     exact
         .then(|| u32::from_str_radix(digits, 16).ok())
         .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_value_has_the_checksum_of_the_whole_line() {
+        for bytes in [10, 65_534, 65_535, 65_536, 65_537, 200_000] {
+            let value = format!("\"{}\"", "v".repeat(bytes));
+            let change = Change::Put {
+                key: Cow::Borrowed("k"),
+                value: Cow::Borrowed(&value),
+                expires_ms: None,
+            };
+            let changes = [change.clone(), change];
+            let mut batch = b"another\n".to_vec();
+            for count in 1..=2 {
+                let start = batch.len();
+                let checksum = write_changes(&mut batch, 7, 1, 2, None, &changes[..count]);
+                let line = batch[start..].trim_ascii_end();
+                assert_eq!(check(line, 7), Ok(checksum), "{bytes}, {count}");
+            }
+        }
+    }
 }

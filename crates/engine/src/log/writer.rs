@@ -18,6 +18,9 @@ pub const VERSION_MAX: u64 = (1 << 53) - 1;
 /// configured: offsets are kept in 32 bits, and a batch may follow.
 pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 
+/// The room for the next batch that is made when one is handed over.
+const BATCH_ROOM_BYTES_MAX: usize = 64 * 1024;
+
 /// The writing end of a log.
 #[derive(Debug)]
 pub struct Writer<F: Files> {
@@ -257,6 +260,19 @@ impl<F: Files> Writer<F> {
     pub fn changes(&self) -> &[u8] {
         let batch = &self.batch;
         &batch.lines[batch.changes_start..batch.changes_end.unwrap_or(batch.lines.len())]
+    }
+
+    /// The same, of a durable batch that is needed no more: where it has nothing
+    /// else, it is handed over and not copied.
+    pub fn take_changes(&mut self) -> Vec<u8> {
+        let batch = &mut self.batch;
+        if batch.changes_start > 0 || batch.changes_end.is_some() {
+            let changes = self.changes().to_vec();
+            self.clear();
+            return changes;
+        }
+        let room = batch.lines.len().min(BATCH_ROOM_BYTES_MAX);
+        std::mem::replace(&mut batch.lines, Vec::with_capacity(room))
     }
 
     /// The lines that the batch holds, but for a header: changes, then copies.

@@ -3,9 +3,10 @@
 use crate::content;
 use crate::files::{Access, File, FileError, FileErrorKind, Files};
 use crate::index::{Address, Location};
-use crate::log::line::{Line, Read};
+use crate::log::line::{Line, Read, Stored};
 use crate::log::record::check;
 use crate::log::segment::file_name;
+use kv_protocol::event::hash_digits;
 use kv_protocol::{Code, Refusal};
 use std::collections::BTreeMap;
 
@@ -14,7 +15,12 @@ use std::collections::BTreeMap;
 pub(super) struct Reader<F: Files> {
     open: BTreeMap<u32, F::File>,
     open_max: usize,
+    /// The line that was read last.
+    line: Vec<u8>,
 }
+
+/// The room for a line that is kept once a longer one was read.
+const LINE_BYTES_KEPT: usize = 64 * 1024;
 
 impl<F: Files> Reader<F> {
     /// Keeps so many segments open at most.
@@ -22,6 +28,7 @@ impl<F: Files> Reader<F> {
         Self {
             open: BTreeMap::new(),
             open_max,
+            line: Vec::new(),
         }
     }
 
@@ -31,14 +38,19 @@ impl<F: Files> Reader<F> {
         files: &F,
         address: Address<'_>,
         location: Location,
-    ) -> Result<String, Refusal> {
-        let mut line = vec![0; location.length as usize];
+    ) -> Result<&str, Refusal> {
+        let mut line = std::mem::take(&mut self.line);
+        line.resize(location.length as usize, 0);
         let bytes = self
             .file(files, location.segment)
             .and_then(|file| file.read_at(u64::from(location.offset), &mut line))
             .map_err(|e| unreadable(&e))?;
         line.truncate(bytes);
-        value(&line, address, location)
+        if line.len() < LINE_BYTES_KEPT {
+            line.shrink_to(LINE_BYTES_KEPT);
+        }
+        self.line = line;
+        value(&self.line, address, location)
     }
 
     /// Closes a segment that is no longer part of the log.
@@ -65,11 +77,11 @@ impl<F: Files> Reader<F> {
 }
 
 /// The value in a line, which must be the line that the index means.
-pub(super) fn value(
-    line: &[u8],
+pub(super) fn value<'l>(
+    line: &'l [u8],
     address: Address<'_>,
     location: Location,
-) -> Result<String, Refusal> {
+) -> Result<&'l str, Refusal> {
     let damaged = |reason: &str| {
         Refusal::new(
             Code::Corrupt,
@@ -84,10 +96,32 @@ pub(super) fn value(
         return Err(damaged("the file ends within the line"));
     }
     check(line, location.checksum_before).map_err(|reason| damaged(&reason))?;
-    let changes = Line::read(line)
-        .and_then(Line::changes)
-        .map_err(|reason| damaged(&reason))?;
-    // The last one counts where a batch has several for one address.
+    let value = stored_in(line, address)
+        .map_err(|reason| damaged(&reason))?
+        .ok_or_else(|| damaged("the line holds something else"))?;
+    match address {
+        Address::Content(expected) if !content::verify(expected, value) => {
+            Err(damaged("the content does not have its hash"))
+        }
+        _ => Ok(value),
+    }
+}
+
+/// What a line stores at an address: the last of it counts where a batch has
+/// several.
+fn stored_in<'l>(line: &'l [u8], address: Address<'_>) -> Result<Option<&'l str>, String> {
+    match (Stored::read(line), address) {
+        (Some(Stored::Value(key, value)), Address::Key(expected)) if key == expected => {
+            return Ok(Some(value));
+        }
+        (Some(Stored::Content(digits, content)), Address::Content(expected))
+            if digits.as_bytes() == hash_digits(expected) =>
+        {
+            return Ok(Some(content));
+        }
+        _ => {}
+    }
+    let changes = Line::read(line).and_then(Line::changes)?;
     let found = changes
         .as_slice()
         .iter()
@@ -99,13 +133,7 @@ pub(super) fn value(
             }
             _ => None,
         });
-    let value = found.ok_or_else(|| damaged("the line holds something else"))?;
-    match address {
-        Address::Content(expected) if !content::verify(expected, value) => {
-            Err(damaged("the content does not have its hash"))
-        }
-        _ => Ok(value.to_owned()),
-    }
+    Ok(found)
 }
 
 fn unreadable(error: &FileError) -> Refusal {

@@ -45,7 +45,7 @@ impl<F: Files> Store<F> {
         replies: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
         self.check_condition(write, turn)?;
-        let planned = self.plan(write, &Pending::default(), turn)?;
+        let planned = self.plan(write, None, turn)?;
         let version = match &planned {
             Planned::Change(change) => Some(self.collect(std::slice::from_ref(change), turn)?),
             Planned::Absent | Planned::Stored(_) => None,
@@ -81,7 +81,7 @@ impl<F: Files> Store<F> {
         for (number, write) in writes.iter().enumerate() {
             let planned = self
                 .check_condition(write, turn)
-                .and_then(|()| self.plan(write, &pending, turn))
+                .and_then(|()| self.plan(write, Some(&pending), turn))
                 .and_then(|planned| pending.take(planned))
                 .map_err(|refusal| named(number, refusal))?;
             outcomes.push(planned);
@@ -137,11 +137,12 @@ impl<F: Files> Store<F> {
         Err(refusal)
     }
 
-    /// Works out what a write changes behind the changes that are pending.
+    /// Works out what a write changes behind the changes that are pending, where it
+    /// is one of a batch.
     fn plan<'w>(
         &mut self,
         write: &'w Write<'_>,
-        pending: &Pending<'w>,
+        pending: Option<&Pending<'w>>,
         turn: Turn<'_>,
     ) -> Result<Planned<Change<'w>>, Refusal> {
         let change = match write {
@@ -153,8 +154,8 @@ impl<F: Files> Store<F> {
                 expires_ms: expires_ms(*ttl_ms, turn)?,
             },
             Write::Delete { key, .. } => {
-                let is_there = match pending.keys.get(&**key) {
-                    Some(place) => matches!(pending.changes[*place], Change::Put { .. }),
+                let is_there = match pending.and_then(|pending| pending.change_of(key)) {
+                    Some(change) => matches!(change, Change::Put { .. }),
                     None => self.live(key, turn)?.is_some(),
                 };
                 if !is_there {
@@ -166,7 +167,8 @@ impl<F: Files> Store<F> {
             }
             Write::StoreContent { content } => {
                 let (hash, canonical) = content::address(content)?;
-                if pending.contents.contains(&hash) || self.holds(&hash)? {
+                let is_pending = pending.is_some_and(|pending| pending.contents.contains(&hash));
+                if is_pending || self.holds(&hash)? {
                     return Ok(Planned::Stored(hash));
                 }
                 Change::Content {
@@ -194,18 +196,17 @@ impl<F: Files> Store<F> {
         &mut self,
         key: &'w str,
         ttl_ms: Option<u64>,
-        pending: &Pending<'w>,
+        pending: Option<&Pending<'w>>,
         turn: Turn<'_>,
         make: impl FnOnce(Option<&str>) -> Result<String, Refusal>,
     ) -> Result<Change<'w>, Refusal> {
         let mut version = 0;
-        let (current, expires_before_ms) = match pending.keys.get(key) {
-            Some(place) => match &pending.changes[*place] {
-                Change::Put {
-                    value, expires_ms, ..
-                } => (Some(value.clone().into_owned()), *expires_ms),
-                _ => (None, None),
-            },
+        let (current, expires_before_ms) = match pending.and_then(|pending| pending.change_of(key))
+        {
+            Some(Change::Put {
+                value, expires_ms, ..
+            }) => (Some(value.clone().into_owned()), *expires_ms),
+            Some(_) => (None, None),
             None => match self.live(key, turn)? {
                 Some(entry) => {
                     version = entry.location.version;
@@ -287,6 +288,12 @@ impl<F: Files> Store<F> {
 }
 
 impl<'w> Pending<'w> {
+    /// What the batch does last to a key.
+    fn change_of(&self, key: &str) -> Option<&Change<'w>> {
+        let place = self.keys.get(key)?;
+        self.changes.get(*place)
+    }
+
     /// Takes in a change, and says where it is.
     fn take(&mut self, planned: Planned<Change<'w>>) -> Result<Planned<usize>, Refusal> {
         let change = match planned {

@@ -40,7 +40,7 @@ pub(super) enum Field {
     Since,
 }
 
-/// The fields' names, in the order of [`Field`]: the usual ones come first.
+/// The fields' names, in the order of [`Field`].
 const NAMES: [(Field, &str); 23] = [
     (Field::Type, "type"),
     (Field::Key, "key"),
@@ -67,9 +67,58 @@ const NAMES: [(Field, &str); 23] = [
     (Field::Since, "since"),
 ];
 
+/// Some of the fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct FieldSet(u32);
+
+impl FieldSet {
+    pub(super) const NONE: Self = Self(0);
+
+    /// One more.
+    pub(super) const fn with(self, field: Field) -> Self {
+        Self(self.0 | 1 << field as u32)
+    }
+
+    fn has(self, field: Field) -> bool {
+        self.0 >> field as u32 & 1 == 1
+    }
+
+    /// The first that the other has not.
+    fn first_outside(self, other: Self) -> Option<Field> {
+        let place = (self.0 & !other.0).trailing_zeros();
+        NAMES.get(place as usize).map(|row| row.0)
+    }
+}
+
 impl Field {
+    #[inline]
     fn from_name(name: &str) -> Option<Self> {
-        NAMES.iter().find(|row| row.1 == name).map(|row| row.0)
+        Some(match name {
+            "type" => Self::Type,
+            "key" => Self::Key,
+            "value" => Self::Value,
+            "id" => Self::Id,
+            "content" => Self::Content,
+            "hash" => Self::Hash,
+            "if_version" => Self::IfVersion,
+            "ttl_ms" => Self::TtlMs,
+            "if_none_match" => Self::IfNoneMatch,
+            "by" => Self::By,
+            "merge" => Self::Merge,
+            "patch" => Self::Patch,
+            "operations" => Self::Operations,
+            "keys" => Self::Keys,
+            "entries" => Self::Entries,
+            "prefix" => Self::Prefix,
+            "start" => Self::Start,
+            "end" => Self::End,
+            "reverse" => Self::Reverse,
+            "limit" => Self::Limit,
+            "values" => Self::Values,
+            "cursor" => Self::Cursor,
+            "since" => Self::Since,
+            _ => return None,
+        })
     }
 
     /// What it is called.
@@ -81,7 +130,9 @@ impl Field {
 /// An event's fields.
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a> {
-    raw: [Option<&'a str>; NAMES.len()],
+    /// Their texts, each where `present` has it.
+    raw: [&'a str; NAMES.len()],
+    present: FieldSet,
     unknown: Option<String>,
     doubled: Option<Field>,
     is_plain: bool,
@@ -115,10 +166,10 @@ fn read_plain(line: &str) -> Option<Fields<'_>> {
         let field = Field::from_name(line.string()?)?;
         line.literal(":")?;
         line.spaces();
-        let before = fields.raw[field as usize].replace(line.value()?);
-        if before.is_some() {
+        if fields.present.has(field) {
             return None;
         }
+        fields.set(field, line.value()?);
         if line.literal("}").is_some() {
             return line.is_end().then_some(fields);
         }
@@ -135,7 +186,13 @@ impl<'a> Fields<'a> {
 
     /// The text of a field that the event may have.
     pub(super) fn get(&self, field: Field) -> Option<&'a str> {
-        self.raw[field as usize]
+        let is_there = self.present.has(field);
+        is_there.then(|| self.raw[field as usize])
+    }
+
+    fn set(&mut self, field: Field, raw: &'a str) {
+        self.present = self.present.with(field);
+        self.raw[field as usize] = raw;
     }
 
     /// The event's kind, and that it has no field that this kind does not take.
@@ -151,7 +208,7 @@ impl<'a> Fields<'a> {
             return invalid(format!("field `type` is missing; it is one of {}", kinds()));
         };
         let name = super::values::string("type", raw)?;
-        let Some(kind) = KINDS.iter().find(|kind| kind.name == name) else {
+        let Some(kind) = Kind::of(&name) else {
             return invalid(format!(
                 "unknown type `{}`; it is one of {}",
                 shown(&name),
@@ -163,10 +220,7 @@ impl<'a> Fields<'a> {
     }
 
     fn allow_only(&self, kind: &Kind) -> Result<(), Refusal> {
-        let taken =
-            |field: Field| matches!(field, Field::Type | Field::Id) || kind.fields.contains(&field);
-        let mut present = NAMES.iter().filter(|row| self.get(row.0).is_some());
-        let foreign = present.find(|row| !taken(row.0)).map(|row| row.1);
+        let foreign = self.present.first_outside(kind.taken).map(Field::name);
         match self.unknown.as_deref().or(foreign) {
             None => Ok(()),
             Some(name) => {
@@ -228,9 +282,10 @@ impl<'de> Visitor<'de> for FieldsVisitor {
                 }
                 Some(field) => {
                     let raw: &'de RawValue = map.next_value()?;
-                    if fields.raw[field as usize].replace(raw.get()).is_some() {
+                    if fields.present.has(field) {
                         fields.doubled = Some(field);
                     }
+                    fields.set(field, raw.get());
                 }
             }
         }
@@ -267,7 +322,7 @@ mod tests {
         fn an_event_with_nothing_unusual_reads_as_any_other(text in members()) {
             if let Some(plain) = read_plain(&text) {
                 let fields: Fields<'_> = serde_json::from_str(&text).unwrap();
-                prop_assert_eq!(plain.raw, fields.raw);
+                prop_assert_eq!((plain.present, plain.raw), (fields.present, fields.raw));
                 prop_assert_eq!((fields.unknown, fields.doubled), (None, None));
             }
         }

@@ -35,7 +35,7 @@ pub(super) fn string<'a>(name: &str, raw: &'a str) -> Result<Cow<'a, str>, Refus
         return Err(invalid(format!("`{name}` must be a string")));
     }
     let inner = &raw[1..raw.len() - 1];
-    if !inner.contains('\\') {
+    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
         return Ok(Cow::Borrowed(inner));
     }
     // The grammar is known to hold: only an unpaired surrogate can fail.

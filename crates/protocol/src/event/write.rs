@@ -1,7 +1,7 @@
 //! Events that change one thing: each may also be an operation of a `batch`.
 
 use super::fields::{Field, Fields};
-use super::kinds::Kind;
+use super::kinds::{Kind, Verb};
 use super::values::{self, invalid, required};
 use super::{fields, key};
 use crate::Refusal;
@@ -97,27 +97,27 @@ impl Write<'_> {
 
 /// The change that an event asks for; nothing where it is of another kind.
 pub(super) fn read<'a>(kind: &Kind, fields: &Fields<'a>) -> Result<Option<Write<'a>>, Refusal> {
-    let write = match kind.name {
-        "put" => Write::Put {
+    let write = match kind.verb {
+        Verb::Put => Write::Put {
             key: key(kind, fields)?,
             value: value(kind, fields, Field::Value, VALUE_BYTES_MAX)?,
             if_version: if_version(fields)?,
             ttl_ms: ttl_ms(fields)?,
         },
-        "delete" => Write::Delete {
+        Verb::Delete => Write::Delete {
             key: key(kind, fields)?,
             if_version: if_version(fields)?,
         },
-        "store_content" => Write::StoreContent {
+        Verb::StoreContent => Write::StoreContent {
             content: value(kind, fields, Field::Content, CONTENT_BYTES_MAX)?,
         },
-        "patch" => Write::Patch {
+        Verb::Patch => Write::Patch {
             key: key(kind, fields)?,
             patch: patch(fields)?,
             if_version: if_version(fields)?,
             ttl_ms: ttl_ms(fields)?,
         },
-        "increment" => Write::Increment {
+        Verb::Increment => Write::Increment {
             key: key(kind, fields)?,
             by: by(fields)?,
             if_version: if_version(fields)?,

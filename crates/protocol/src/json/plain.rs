@@ -2,6 +2,8 @@
 //! escapes, not nested deeply. What is accepted here is valid JSON, and compact;
 //! of what is not, nothing is said, and a complete parser is to be asked.
 
+use super::special::plain_bytes;
+
 /// Reads plain JSON from the beginning of a text on. Every method that returns
 /// nothing has found something else than plain JSON; the reader is void then.
 #[derive(Debug)]
@@ -38,6 +40,7 @@ impl<'a> Plain<'a> {
     }
 
     /// Passes over spaces.
+    #[inline]
     pub fn spaces(&mut self) {
         while self.next_byte() == Some(b' ') {
             self.position += 1;
@@ -45,6 +48,7 @@ impl<'a> Plain<'a> {
     }
 
     /// A string without escapes: what stands between its quotes.
+    #[inline]
     pub fn string(&mut self) -> Option<&'a str> {
         self.literal("\"")?;
         let start = self.position;
@@ -68,8 +72,17 @@ impl<'a> Plain<'a> {
     }
 
     /// A value of any kind: its text.
+    #[inline]
     pub fn value(&mut self) -> Option<&'a str> {
         let start = self.position;
+        match self.next_byte()? {
+            b'"' => self.pass_string()?,
+            _ => self.pass_value()?,
+        }
+        self.text.get(start..self.position)
+    }
+
+    fn pass_value(&mut self) -> Option<()> {
         // What is open, innermost last: 1 an object, 0 an array; behind a 1.
         let mut open = 1_u64;
         loop {
@@ -110,15 +123,17 @@ impl<'a> Plain<'a> {
                 }
             }
             if open == 1 {
-                return self.text.get(start..self.position);
+                return Some(());
             }
         }
     }
 
+    #[inline]
     fn rest(&self) -> &'a [u8] {
         &self.text.as_bytes()[self.position..]
     }
 
+    #[inline]
     fn next_byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.position).copied()
     }
@@ -176,26 +191,6 @@ impl<'a> Plain<'a> {
         self.position += count;
         (count > 0).then_some(())
     }
-}
-
-/// How many of the first bytes stand for themselves in a JSON string.
-pub(super) fn plain_bytes(bytes: &[u8]) -> usize {
-    const PIECE_BYTES: usize = 16;
-    // No branches, and whole pieces at first: of this, compilers make vector
-    // instructions.
-    #[allow(clippy::needless_bitwise_bool, reason = "a lazy one is a branch")]
-    let is_special = |byte: u8| (byte == b'"') | (byte == b'\\') | (byte < 0x20);
-    let mut plain = 0;
-    for piece in bytes.as_chunks::<PIECE_BYTES>().0 {
-        let special = piece.map(|byte| u8::from(is_special(byte)));
-        if u128::from_ne_bytes(special) != 0 {
-            break;
-        }
-        plain += PIECE_BYTES;
-    }
-    let rest = &bytes[plain..];
-    let end = rest.iter().position(|byte| is_special(*byte));
-    plain + end.unwrap_or(rest.len())
 }
 
 #[cfg(test)]

@@ -5,51 +5,131 @@ use super::{Line, Pair};
 use kv_protocol::json::{Plain, Text};
 use std::borrow::Cow;
 
+/// What a line stores that has one change: a value under a key, or content under
+/// the digits of its hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored<'a> {
+    /// Key and value.
+    Value(&'a str, &'a str),
+    /// Digits and content.
+    Content(&'a str, &'a str),
+}
+
+impl<'a> Stored<'a> {
+    /// Reads a line that has no escape in its key and nothing unusual in its
+    /// value; nothing of others.
+    #[must_use]
+    pub fn read(line: &'a [u8]) -> Option<Self> {
+        let mut text = Plain::new(std::str::from_utf8(line).ok()?);
+        let head = head(&mut text)?;
+        let stored = if text.literal(",\"put\":{").is_some() {
+            let (key, value) = pair(&mut text)?;
+            Self::Value(key, value)
+        } else if head.expires.is_none() {
+            text.literal(",\"content\":{")?;
+            let (digits, content) = pair(&mut text)?;
+            Self::Content(digits, content)
+        } else {
+            return None;
+        };
+        end(&mut text)?;
+        Some(stored)
+    }
+}
+
 /// Reads a line that has no escape in its key and nothing unusual in its value.
 pub(super) fn read(line: &[u8]) -> Option<Line<'_>> {
     let mut text = Plain::new(std::str::from_utf8(line).ok()?);
-    let mut line = Line::default();
-    text.literal("{\"c\":")?;
-    line.c = text.string()?;
-    if text.literal(",\"b\":").is_some() {
-        line.b = text.number()?;
-    } else {
-        text.literal(",\"t\":")?;
-        line.t = Some(text.number()?);
-    }
-    text.literal(",\"v\":")?;
-    line.v = text.number()?;
-    if text.literal(",\"copy\":").is_some() {
-        line.copy = Some(text.number()?);
-    }
-    if text.literal(",\"expires\":").is_some() {
-        line.expires = Some(text.number()?);
-    }
+    let Head {
+        c,
+        b,
+        t,
+        v,
+        copy,
+        expires,
+    } = head(&mut text)?;
+    let mut line = Line {
+        c,
+        b,
+        t,
+        v,
+        copy,
+        expires,
+        ..Line::default()
+    };
     if text.literal(",\"put\":{").is_some() {
-        line.put = Some(pair(&mut text)?);
+        line.put = Some(Pair::from(pair(&mut text)?));
     } else if text.literal(",\"content\":{").is_some() {
-        line.content = Some(pair(&mut text)?);
+        line.content = Some(Pair::from(pair(&mut text)?));
     } else {
         text.literal(",\"delete\":")?;
         line.delete = Some(Text(Cow::Borrowed(text.string()?)));
     }
-    text.literal("}")?;
-    text.is_end().then_some(line)
+    end(&mut text)?;
+    Some(line)
+}
+
+/// What a line says before its change, each as in [`Line`].
+struct Head<'a> {
+    c: &'a str,
+    b: u64,
+    t: Option<u64>,
+    v: u64,
+    copy: Option<u64>,
+    expires: Option<u64>,
+}
+
+fn head<'a>(text: &mut Plain<'a>) -> Option<Head<'a>> {
+    text.literal("{\"c\":")?;
+    let c = text.string()?;
+    let (b, t) = if text.literal(",\"b\":").is_some() {
+        (text.number()?, None)
+    } else {
+        text.literal(",\"t\":")?;
+        (0, Some(text.number()?))
+    };
+    text.literal(",\"v\":")?;
+    let v = text.number()?;
+    let mut optional = |name| match text.literal(name) {
+        Some(()) => text.number().map(Some),
+        None => Some(None),
+    };
+    Some(Head {
+        c,
+        b,
+        t,
+        v,
+        copy: optional(",\"copy\":")?,
+        expires: optional(",\"expires\":")?,
+    })
 }
 
 /// The one member of an object that is open already, and the object's end.
-fn pair<'a>(text: &mut Plain<'a>) -> Option<Pair<'a>> {
+fn pair<'a>(text: &mut Plain<'a>) -> Option<(&'a str, &'a str)> {
     let name = text.string()?;
     text.literal(":")?;
     let value = text.value()?;
     text.literal("}")?;
-    Some(Pair(Cow::Borrowed(name), value))
+    Some((name, value))
+}
+
+fn end(text: &mut Plain<'_>) -> Option<()> {
+    text.literal("}")?;
+    text.is_end().then_some(())
+}
+
+impl<'a> From<(&'a str, &'a str)> for Pair<'a> {
+    fn from((name, value): (&'a str, &'a str)) -> Self {
+        Self(Cow::Borrowed(name), value)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::line::Read;
     use crate::log::record::{Change, write_changes};
+    use kv_protocol::event::parse_hash;
     use proptest::prelude::*;
 
     fn change() -> impl Strategy<Value = Change<'static>> {
@@ -106,9 +186,30 @@ mod tests {
                 let place = place.index(line.len());
                 line[place] = byte;
             }
+            let serde = || serde_json::from_slice::<Line<'_>>(&line).unwrap();
             if let Some(read) = read(&line) {
-                let expected: Line<'_> = serde_json::from_slice(&line).unwrap();
-                prop_assert_eq!(read, expected);
+                prop_assert_eq!(read, serde());
+            }
+            match Stored::read(&line) {
+                // Its digits may be none of a hash, which is for the reader to see.
+                Some(Stored::Content(digits, content)) if parse_hash(digits).is_none() => {
+                    let pair = serde().content.unwrap();
+                    prop_assert_eq!((digits, content), (&*pair.0, pair.1));
+                }
+                Some(stored) => {
+                    let changes = serde().changes().unwrap();
+                    let expected = match changes.as_slice() {
+                        [Read::Put(key, value, _)] => (Some(&**key), None, *value),
+                        [Read::Content(hash, content)] => (None, Some(*hash), *content),
+                        _ => panic!("{stored:?} of {changes:?}"),
+                    };
+                    let stored = match stored {
+                        Stored::Value(key, value) => (Some(key), None, value),
+                        Stored::Content(digits, content) => (None, parse_hash(digits), content),
+                    };
+                    prop_assert_eq!(stored, expected);
+                }
+                None => {}
             }
         }
     }
@@ -131,7 +232,10 @@ mod tests {
         ] {
             let mut batch = Vec::new();
             write_changes(&mut batch, 0, 5, 6, Some(3), std::slice::from_ref(&change));
-            assert!(read(batch.trim_ascii_end()).is_some(), "{change:?}");
+            let line = batch.trim_ascii_end();
+            assert!(read(line).is_some(), "{change:?}");
+            let stores = !matches!(change, Change::Delete { .. });
+            assert_eq!(Stored::read(line).is_some(), stores, "{change:?}");
         }
     }
 }
