@@ -2,32 +2,26 @@
 //! says what serde says of the same line; all others are left to serde.
 
 use crate::cache::Slot;
-use crate::index::{Entry, Location, SortedKeys};
+use crate::index::{Entry, Location};
 use crate::log::record::parse_checksum;
 use kv_protocol::json::Plain;
 
-/// Adds the entries of a line. False, and nothing is added, where the line is
-/// another, or a key has an escape.
-pub(super) fn read_keys(line: &[u8], keys: &mut SortedKeys) -> bool {
-    let before = keys.count();
-    let read = read(line, keys).is_some();
-    if !read {
-        keys.truncate(before);
-    }
-    read
-}
+/// More than a line mostly has.
+const ROWS: usize = 256;
 
-fn read(line: &[u8], keys: &mut SortedKeys) -> Option<()> {
+/// The entries of a line. Nothing where the line is another, or a key has an
+/// escape.
+pub(super) fn read_keys(line: &[u8]) -> Option<Vec<(&str, Entry)>> {
     let mut text = Plain::new(std::str::from_utf8(line).ok()?);
     text.literal("{\"c\":")?;
     text.string()?;
     text.literal(",\"keys\":[")?;
+    let mut rows = Vec::with_capacity(ROWS);
     loop {
-        let (key, entry) = row(&mut text)?;
-        keys.push(key, entry);
+        rows.push(row(&mut text)?);
         if text.literal(",").is_none() {
             text.literal("]}")?;
-            return text.is_end().then_some(());
+            return text.is_end().then_some(rows);
         }
     }
 }
@@ -97,16 +91,11 @@ mod tests {
                 let place = place.index(line.len());
                 line[place] = byte;
             }
-            let mut keys = SortedKeys::default();
-            if read_keys(&line, &mut keys) {
-                let mut expected = SortedKeys::default();
+            if let Some(rows) = read_keys(&line) {
                 let serde: Line<'_> = serde_json::from_slice(&line).unwrap();
-                for row in &serde.keys {
-                    expected.push(&row.0.0, row.entry().unwrap());
-                }
-                prop_assert_eq!(keys, expected);
+                let expected = serde.keys.iter().map(|row| (&*row.0.0, row.entry().unwrap()));
+                prop_assert_eq!(rows, expected.collect::<Vec<_>>());
             } else {
-                prop_assert_eq!(keys.count(), 0);
                 let usual = !line.contains(&b'\\') && line.len() > 30;
                 prop_assert!(!(is_whole && usual));
             }
