@@ -115,6 +115,10 @@ impl Index {
 
     /// Remembers where the cache holds a value.
     pub fn set_slot(&mut self, address: Address<'_>, slot: Slot) {
+        if slot == Slot::NONE {
+            // The one before, if any, answers for nothing any more.
+            return;
+        }
         let entry = match address {
             Address::Key(key) => {
                 let keys: &Tree<Key<'_>> = &self.keys;
