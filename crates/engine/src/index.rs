@@ -3,12 +3,20 @@
 use crate::cache::Slot;
 use expiries::Expiries;
 use key::Key;
+use leaf::TreeKey;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use tree::{Place, Tree};
 
+mod branch;
 mod expiries;
 mod key;
+mod leaf;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod tree;
 
 /// Where a line lies, and what it takes to check it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,33 +60,11 @@ pub enum Address<'a> {
     Content(&'a [u8; 20]),
 }
 
-/// Keys with their entries, to be added in order.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct SortedKeys(Vec<(Key<'static>, Entry)>);
-
-impl SortedKeys {
-    /// Adds one.
-    pub fn push(&mut self, key: &str, entry: Entry) {
-        self.0.push((Key::new(key).into_owned(), entry));
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Forgets all but the first so many.
-    pub fn truncate(&mut self, count: usize) {
-        self.0.truncate(count);
-    }
-}
-
 /// Every key and every content hash.
 #[derive(Debug, Default)]
 pub struct Index {
-    keys: BTreeMap<Key<'static>, Entry>,
-    contents: BTreeMap<[u8; 20], Entry>,
+    keys: Tree<Key<'static>>,
+    contents: Tree<[u8; 20]>,
     expiries: Expiries,
     /// Lines that hold several values, by segment and offset, with the bytes of
     /// each value's share.
@@ -93,7 +79,7 @@ impl Index {
         match address {
             Address::Key(key) => {
                 // A tree of keys that live long is one of keys that live shorter.
-                let keys: &BTreeMap<Key<'_>, Entry> = &self.keys;
+                let keys: &Tree<Key<'_>> = &self.keys;
                 keys.get(&Key::new(key)).copied()
             }
             Address::Content(hash) => self.contents.get(hash).copied(),
@@ -103,11 +89,17 @@ impl Index {
     /// Sets or removes what is at an address, and returns what was.
     pub fn set(&mut self, address: Address<'_>, held: Held) -> Held {
         let Held { entry, expires_ms } = held;
-        let before = match (address, entry) {
-            (Address::Key(key), Some(entry)) => self.keys.insert(Key::new(key).into_owned(), entry),
-            (Address::Key(key), None) => self.keys.remove(&Key::new(key).into_owned()),
-            (Address::Content(hash), Some(entry)) => self.contents.insert(*hash, entry),
-            (Address::Content(hash), None) => self.contents.remove(hash),
+        let before = match address {
+            Address::Key(key) => {
+                let key = Key::new(key);
+                let keys: &Tree<Key<'_>> = &self.keys;
+                let place = keys.find(&key);
+                set(&mut self.keys, place, || key.into_owned(), entry)
+            }
+            Address::Content(hash) => {
+                let place = self.contents.find(hash);
+                set(&mut self.contents, place, || *hash, entry)
+            }
         };
         self.live_bytes += entry.map_or(0, |entry| self.bytes(entry));
         self.live_bytes -= before.map_or(0, |entry| self.bytes(entry));
@@ -123,9 +115,20 @@ impl Index {
 
     /// Remembers where the cache holds a value.
     pub fn set_slot(&mut self, address: Address<'_>, slot: Slot) {
+        if slot == Slot::NONE {
+            // The one before, if any, answers for nothing any more.
+            return;
+        }
         let entry = match address {
-            Address::Key(key) => self.keys.get_mut(&Key::new(key).into_owned()),
-            Address::Content(hash) => self.contents.get_mut(hash),
+            Address::Key(key) => {
+                let keys: &Tree<Key<'_>> = &self.keys;
+                let place = keys.find(&Key::new(key));
+                self.keys.entry_mut(place)
+            }
+            Address::Content(hash) => {
+                let place = self.contents.find(hash);
+                self.contents.entry_mut(place)
+            }
         };
         if let Some(entry) = entry {
             entry.slot = slot;
@@ -190,31 +193,42 @@ impl Index {
         u64::from(location.length) + 1
     }
 
-    /// An index of entries that are in order. `shared` is as
+    /// Adds a key, before any line is shared. False, and it is not added, where it
+    /// is not behind all others.
+    pub fn append_key(&mut self, key: &str, entry: Entry) -> bool {
+        let is_behind = self.keys.append(Key::new(key).into_owned(), entry);
+        self.live_bytes += if is_behind { self.bytes(entry) } else { 0 };
+        is_behind
+    }
+
+    /// Adds a content hash, as [`Self::append_key`] does a key.
+    pub fn append_content(&mut self, hash: &[u8; 20], entry: Entry) -> bool {
+        let is_behind = self.contents.append(*hash, entry);
+        self.live_bytes += if is_behind { self.bytes(entry) } else { 0 };
+        is_behind
+    }
+
+    /// Gives a key its time.
+    pub fn set_expiry(&mut self, key: &str, expires_ms: u64) {
+        self.expiries.set(key, Some(expires_ms));
+    }
+
+    /// Says which lines hold several values, once their entries are there: as
     /// [`Self::shared_behind`] tells it.
-    #[must_use]
-    pub fn from_sorted(
-        keys: SortedKeys,
-        contents: Vec<([u8; 20], Entry)>,
-        expiries: Vec<(Box<str>, u64)>,
-        shared: Vec<(u32, u32, u32)>,
-    ) -> Self {
-        let shared = shared
-            .into_iter()
-            .map(|(segment, offset, bytes)| ((segment, offset), bytes));
-        let mut index = Self {
-            keys: BTreeMap::from_iter(keys.0),
-            contents: BTreeMap::from_iter(contents),
-            expiries: Expiries::default(),
-            shared: shared.collect(),
-            live_bytes: 0,
-        };
-        for (key, expires_ms) in expiries {
-            index.expiries.set(&key, Some(expires_ms));
+    pub fn set_shared(&mut self, shared: Vec<(u32, u32, u32)>) {
+        if shared.is_empty() {
+            return;
         }
-        let entries = index.keys.values().chain(index.contents.values());
-        index.live_bytes = entries.map(|entry| index.bytes(*entry)).sum();
-        index
+        let shared = shared.into_iter();
+        self.shared = shared
+            .map(|(segment, offset, bytes)| ((segment, offset), bytes))
+            .collect();
+        self.live_bytes = self.entries().map(|entry| self.bytes(*entry)).sum();
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        let keys = self.keys.rows().map(|row| &row.entry);
+        keys.chain(self.contents.rows().map(|row| &row.entry))
     }
 
     /// The keys behind one, or all, in order.
@@ -230,8 +244,8 @@ impl Index {
         range: (Bound<&str>, Bound<&str>),
     ) -> impl DoubleEndedIterator<Item = (Cow<'_, str>, Entry)> {
         let key = |key: &str| Key::new(key).into_owned();
-        let range = self.keys.range((range.0.map(key), range.1.map(key)));
-        range.map(|(key, entry)| (key.text(), *entry))
+        let rows = self.keys.range((range.0.map(key), range.1.map(key)));
+        rows.map(|row| (row.key.text(), row.entry))
     }
 
     /// The content hashes behind one, or all, in order.
@@ -240,17 +254,14 @@ impl Index {
         hash: Option<&[u8; 20]>,
     ) -> impl Iterator<Item = (&[u8; 20], Entry)> {
         let start = hash.map_or(Bound::Unbounded, Bound::Excluded);
-        let range = self
-            .contents
-            .range::<[u8; 20], _>((start, Bound::Unbounded));
-        range.map(|(hash, entry)| (hash, *entry))
+        let rows = self.contents.range((start.cloned(), Bound::Unbounded));
+        rows.map(|row| (&row.key, row.entry))
     }
 
     /// The oldest segment that an entry lies in.
     #[must_use]
     pub fn oldest_segment(&self) -> Option<u32> {
-        let entries = self.keys.values().chain(self.contents.values());
-        entries.map(|entry| entry.location.segment).min()
+        self.entries().map(|entry| entry.location.segment).min()
     }
 
     /// What the lines of all entries take on disk.
@@ -262,7 +273,7 @@ impl Index {
     /// How many keys there are.
     #[must_use]
     pub fn keys_count(&self) -> usize {
-        self.keys.len()
+        self.keys.count()
     }
 
     /// How many keys have a time.
@@ -274,6 +285,31 @@ impl Index {
     /// How many content objects there are.
     #[must_use]
     pub fn contents_count(&self) -> usize {
-        self.contents.len()
+        self.contents.count()
+    }
+}
+
+/// Sets or removes the entry of a key whose place was found, and returns the one
+/// before.
+fn set<K: TreeKey + Clone>(
+    tree: &mut Tree<K>,
+    place: Place,
+    key: impl FnOnce() -> K,
+    entry: Option<Entry>,
+) -> Option<Entry> {
+    let Some(entry) = entry else {
+        return tree.remove(place);
+    };
+    if let Some(present) = tree.entry_mut(place) {
+        return Some(std::mem::replace(present, entry));
+    }
+    tree.insert(place, key(), entry);
+    None
+}
+
+impl TreeKey for [u8; 20] {
+    fn tag(&self) -> u8 {
+        // Hashes that lie side by side begin alike.
+        self[19]
     }
 }

@@ -1,6 +1,7 @@
 //! A key as the index holds it. A short one lies in the tree itself and as
 //! numbers: a search follows no pointer, and compares words, not bytes.
 
+use super::leaf::TreeKey;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
@@ -50,6 +51,33 @@ impl<'a> Key<'a> {
     }
 }
 
+impl TreeKey for Key<'_> {
+    fn tag(&self) -> u8 {
+        match self {
+            Self::Short(words) => tag(*words),
+            // What differs among long keys that lie side by side is mostly at
+            // their ends.
+            Self::Long(text) => {
+                let bytes = text.as_bytes();
+                let (_, end) = bytes.as_rchunks::<8>();
+                let mut words = [0; WORDS];
+                for (word, bytes) in words.iter_mut().zip(end.iter().rev()) {
+                    *word = u64::from_be_bytes(*bytes);
+                }
+                tag(words)
+            }
+        }
+    }
+}
+
+/// A hash: every bit of the words counts.
+fn tag(words: [u64; WORDS]) -> u8 {
+    /// 2^64 divided by the golden ratio (Knuth).
+    const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+    let mix = |hash: u64, word: u64| (hash.rotate_left(32) ^ word).wrapping_mul(FACTOR);
+    words.into_iter().fold(0, mix).to_be_bytes()[0]
+}
+
 /// How a short key stands to a long one.
 fn cmp(words: &[u64; WORDS], text: &str) -> Ordering {
     let bytes = bytes(words);
@@ -57,9 +85,11 @@ fn cmp(words: &[u64; WORDS], text: &str) -> Ordering {
 }
 
 impl Ord for Key<'_> {
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::Short(one), Self::Short(other)) => one.cmp(other),
+            // Word by word: what compares arrays is a loop that is called.
+            (Self::Short([a, b, c]), Self::Short([x, y, z])) => (a, b, c).cmp(&(x, y, z)),
             (Self::Short(words), Self::Long(text)) => cmp(words, text),
             (Self::Long(text), Self::Short(words)) => cmp(words, text).reverse(),
             (Self::Long(one), Self::Long(other)) => one.cmp(other),
@@ -68,12 +98,14 @@ impl Ord for Key<'_> {
 }
 
 impl PartialOrd for Key<'_> {
+    #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl PartialEq for Key<'_> {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }

@@ -8,7 +8,7 @@
 
 use crate::cache::Slot;
 use crate::files::{Access, File, FileError, FileErrorKind, Files};
-use crate::index::{Entry, Index, Location, SortedKeys};
+use crate::index::{Entry, Index, Location};
 use crate::log::lines::Lines;
 use crate::log::record::{self, PREFIX_BYTES, checksum_of, hexadecimal, parse_checksum};
 use crate::log::segment::Extent;
@@ -331,13 +331,14 @@ pub(super) fn read<F: Files>(files: &F, name: &str) -> Option<Checkpoint> {
     let mut lines = Lines::new(&file, 0, bytes);
     let mut checksum = 0;
     let mut start = None;
-    let mut keys = SortedKeys::default();
-    let mut contents = Vec::new();
-    let mut expiries = Vec::new();
+    let mut index = Index::default();
     let mut shared = Vec::new();
     while let Some(raw) = lines.next_line().ok()? {
         checksum = record::check(raw.bytes, checksum).ok()?;
-        if plain::read_keys(raw.bytes, &mut keys) {
+        if let Some(rows) = plain::read_keys(raw.bytes) {
+            for (key, entry) in rows {
+                index.append_key(key, entry).then_some(())?;
+            }
             continue;
         }
         let line: Line<'_> = serde_json::from_slice(raw.bytes).ok()?;
@@ -345,19 +346,22 @@ pub(super) fn read<F: Files>(files: &F, name: &str) -> Option<Checkpoint> {
             start = line.at.zip(line.v);
         }
         for row in &line.keys {
-            keys.push(&row.0.0, row.entry()?);
+            index.append_key(&row.0.0, row.entry()?).then_some(())?;
         }
         for row in &line.contents {
-            contents.push((parse_hash(&row.0.0)?, row.entry()?));
+            let hash = parse_hash(&row.0.0)?;
+            index.append_content(&hash, row.entry()?).then_some(())?;
         }
-        let times = line.expiries.into_iter();
-        expiries.extend(times.map(|(key, expires_ms)| (key.0.as_ref().into(), expires_ms)));
+        for (key, expires_ms) in &line.expiries {
+            index.set_expiry(&key.0, *expires_ms);
+        }
         shared.extend(line.shared);
         if let Some(end) = line.end {
             let (at, version) = start?;
-            let whole = line.counts == Some((keys.count() as u64, contents.len() as u64));
-            return whole.then(|| Checkpoint {
-                index: Index::from_sorted(keys, contents, expiries, shared),
+            let counts = (index.keys_count() as u64, index.contents_count() as u64);
+            index.set_shared(shared);
+            return (line.counts == Some(counts)).then_some(Checkpoint {
+                index,
                 at,
                 version,
                 end,
