@@ -1,8 +1,6 @@
 //! Compaction: the log stays short, and nothing changes but that.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use kv_engine::files::memory::MemoryFiles;
 use kv_engine::files::{Access, File, Files};
 use kv_engine::{Options, Store};

@@ -1,8 +1,6 @@
 //! A disk that refuses while the store runs, and a second owner.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use kv_engine::files::Files;
 use kv_engine::files::memory::MemoryFiles;
 use kv_engine::{Options, Outcome, Store};

@@ -1,8 +1,6 @@
 //! Verify finds all that is damaged; repair sets it aside and keeps all the rest.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use kv_engine::files::Files;
 use kv_engine::files::memory::MemoryFiles;
 use kv_engine::log::repair::{Repaired, repair};
