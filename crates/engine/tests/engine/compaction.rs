@@ -3,6 +3,7 @@
 use crate::common::*;
 use kv_engine::files::memory::MemoryFiles;
 use kv_engine::files::{Access, File, Files};
+use kv_engine::log::compaction::SLICE_BYTES_MIN;
 use kv_engine::{Options, Store};
 use std::collections::BTreeMap;
 
@@ -147,6 +148,19 @@ fn damage_in_the_oldest_segment_is_not_copied_and_its_file_stays() {
     fill(&mut store, 2000);
     assert_eq!(get(&mut store, "first").as_deref(), Ok("\"needle\""));
     assert!(!files.exists("00000001.jsonl").unwrap());
+}
+
+#[test]
+fn a_line_longer_than_a_slice_is_copied() {
+    let files = MemoryFiles::default();
+    let (mut store, _) = open_with(&files, small());
+    let long = quoted(&"x".repeat(5 * SLICE_BYTES_MIN));
+    put(&mut store, "long", &long);
+    fill(&mut store, 2000);
+    assert_eq!(store.damage(), None);
+    assert!(!files.exists("00000001.jsonl").unwrap());
+    let (mut store, _) = open_with(&files, small());
+    assert_eq!(get(&mut store, "long"), Ok(long));
 }
 
 fn fill(store: &mut Store<MemoryFiles>, count: u64) {
