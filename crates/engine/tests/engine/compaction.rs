@@ -3,7 +3,7 @@
 use crate::common::*;
 use kv_engine::files::memory::MemoryFiles;
 use kv_engine::files::{Access, File, Files};
-use kv_engine::log::compaction::SLICE_BYTES_MIN;
+use kv_engine::log::compaction::{SLICE_BYTES_MIN, is_due};
 use kv_engine::{Options, Store};
 use std::collections::BTreeMap;
 
@@ -224,5 +224,19 @@ fn so_does_one_that_has_opened_an_empty_directory() {
         assert!(!files.exists("00000001.jsonl").unwrap());
         let (replies, _) = say_all(&mut first, &[&event]);
         assert_eq!(code_in(&replies[0]), "unavailable");
+    }
+}
+
+#[test]
+fn it_is_due_behind_exact_bounds() {
+    // The most that is dead where so much is live, in segments of 1000 bytes.
+    for (live, dead_max) in [(0, 1500), (500, 1350), (1000, 1200), (10_000, 7500)] {
+        assert!(!is_due(live + dead_max, live, 1, 1000), "{live}");
+        assert!(is_due(live + dead_max + 1, live, 1, 1000), "{live}");
+    }
+    // Too many segments, whatever they hold: 64, and four for each full one.
+    for (log, segments_max) in [(0, 64), (3000, 76), (3999, 76), (4000, 80)] {
+        assert!(!is_due(log, log, segments_max, 1000), "{log}");
+        assert!(is_due(log, log, segments_max + 1, 1000), "{log}");
     }
 }
