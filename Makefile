@@ -108,9 +108,10 @@ fuzz: toolchain ## fuzzes each target for FUZZ_SECONDS (600), or FUZZ_TARGET alo
 	scripts/install-debian g++
 	scripts/fuzz $(or $(FUZZ_SECONDS),600) $(FUZZ_TARGET)
 
-mutants: toolchain ## changes the log and compaction at each place: MUTANTS='--shard 0/6'
+mutants: toolchain ## changes the log and compaction at each place: MUTANTS='again compaction'
 	cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants
-	env --unset CARGO_TARGET_DIR cargo mutants --package kv-engine $(MUTANTS)
+	scripts/install-debian python3
+	scripts/mutants $(MUTANTS)
 
 idle-connections: build ## memory of a server with 10,000 idle clients
 	ulimit -n $$(ulimit -H -n) && \

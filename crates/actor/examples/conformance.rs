@@ -8,7 +8,7 @@ use kv_engine::files::{File as _, Files as _};
 
 #[path = "../src/bindings.rs"]
 mod bindings;
-#[path = "../../engine/tests/common/conformance.rs"]
+#[path = "../../engine/tests/engine/common/conformance.rs"]
 mod conformance;
 #[path = "../src/files.rs"]
 mod files;

@@ -1,10 +1,9 @@
 //! Compaction: the log stays short, and nothing changes but that.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use kv_engine::files::memory::MemoryFiles;
 use kv_engine::files::{Access, File, Files};
+use kv_engine::log::compaction::{SLICE_BYTES_MIN, is_due};
 use kv_engine::{Options, Store};
 use std::collections::BTreeMap;
 
@@ -151,6 +150,19 @@ fn damage_in_the_oldest_segment_is_not_copied_and_its_file_stays() {
     assert!(!files.exists("00000001.jsonl").unwrap());
 }
 
+#[test]
+fn a_line_longer_than_a_slice_is_copied() {
+    let files = MemoryFiles::default();
+    let (mut store, _) = open_with(&files, small());
+    let long = quoted(&"x".repeat(5 * SLICE_BYTES_MIN));
+    put(&mut store, "long", &long);
+    fill(&mut store, 2000);
+    assert_eq!(store.damage(), None);
+    assert!(!files.exists("00000001.jsonl").unwrap());
+    let (mut store, _) = open_with(&files, small());
+    assert_eq!(get(&mut store, "long"), Ok(long));
+}
+
 fn fill(store: &mut Store<MemoryFiles>, count: u64) {
     for step in 0..count {
         put(store, &format!("k{}", step % 10), &quoted(&"x".repeat(150)));
@@ -212,5 +224,19 @@ fn so_does_one_that_has_opened_an_empty_directory() {
         assert!(!files.exists("00000001.jsonl").unwrap());
         let (replies, _) = say_all(&mut first, &[&event]);
         assert_eq!(code_in(&replies[0]), "unavailable");
+    }
+}
+
+#[test]
+fn it_is_due_behind_exact_bounds() {
+    // The most that is dead where so much is live, in segments of 1000 bytes.
+    for (live, dead_max) in [(0, 1500), (500, 1350), (1000, 1200), (10_000, 7500)] {
+        assert!(!is_due(live + dead_max, live, 1, 1000), "{live}");
+        assert!(is_due(live + dead_max + 1, live, 1, 1000), "{live}");
+    }
+    // Too many segments, whatever they hold: 64, and four for each full one.
+    for (log, segments_max) in [(0, 64), (3000, 76), (3999, 76), (4000, 80)] {
+        assert!(!is_due(log, log, segments_max, 1000), "{log}");
+        assert!(is_due(log, log, segments_max + 1, 1000), "{log}");
     }
 }

@@ -1,8 +1,6 @@
 //! Opening a log: torn tails are cut and said, damage stops the opening.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use kv_engine::error::Damage;
 use kv_engine::files::Files;
 use kv_engine::files::memory::MemoryFiles;

@@ -1,8 +1,6 @@
 //! A disk that refuses while the store runs, and a second owner.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use kv_engine::files::Files;
 use kv_engine::files::memory::MemoryFiles;
 use kv_engine::{Options, Outcome, Store};
@@ -227,4 +225,31 @@ fn a_segment_that_was_cut_under_the_owner_takes_nothing_more() {
         ("storage", Outcome::Finished)
     );
     assert_eq!(get(&mut open(&files), "a").as_deref(), Ok("1"));
+}
+
+#[test]
+fn segments_that_can_t_be_removed_are_removed_later() {
+    let files = FaultyFiles::new();
+    let options = Options {
+        segment_bytes_max: 2000,
+        ..Options::default()
+    };
+    let (mut store, _) = open_with(&files, options);
+    let overwrite = |store: &mut Store<FaultyFiles>| {
+        for step in 0..300 {
+            put(store, &format!("k{}", step % 10), &quoted(&"x".repeat(100)));
+        }
+    };
+    files.fault.set(Fault::Remove);
+    overwrite(&mut store);
+    // None goes before the oldest, which stays.
+    let held: Vec<_> = (1..=9).map(|n| format!("0000000{n}.jsonl")).collect();
+    let is_there = |name: &String| files.exists(name).unwrap();
+    assert!(held.iter().all(is_there));
+    // What somebody else has removed is as good as removed.
+    files.files.remove(&held[3]).unwrap();
+    files.fault.set(Fault::None);
+    overwrite(&mut store);
+    assert!(!held.iter().any(is_there));
+    assert_eq!(open_with(&files, options).1.keys, 10);
 }

@@ -1,8 +1,6 @@
 //! Conditions, atomic batches, patches and counters.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use kv_engine::files::memory::MemoryFiles;
 use kv_engine::{Options, Outcome};
 use serde_json::json;

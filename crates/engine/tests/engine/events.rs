@@ -1,8 +1,6 @@
 //! The five events against a store, and what is on disk behind them.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use kv_engine::files::File;
 use kv_engine::files::memory::MemoryFiles;
 use kv_engine::files::{Access, Files};

@@ -1,8 +1,6 @@
 //! Keys in order, page by page.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use kv_engine::Store;
 use kv_engine::files::Files;
 use kv_engine::files::memory::MemoryFiles;

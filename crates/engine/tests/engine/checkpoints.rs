@@ -1,8 +1,6 @@
 //! Checkpoints: opening reads less, and finds the same.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use kv_engine::files::Files;
 use kv_engine::files::memory::MemoryFiles;
 use kv_engine::{Options, Store};

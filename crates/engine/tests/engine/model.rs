@@ -1,8 +1,6 @@
 //! Random events against a plain map, reopened in between.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use kv_engine::files::memory::MemoryFiles;
 use kv_engine::{Options, Outcome};
 use proptest::prelude::*;

@@ -1,9 +1,7 @@
 //! A million operations of every kind against a plain map, reopened in between.
 //! `MODEL_SEED` and `MODEL_OPERATIONS` choose others.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use fastrand::Rng;
 use kv_engine::content;
 use kv_engine::files::memory::MemoryFiles;

@@ -9,9 +9,7 @@
     reason = "processes are what this is about"
 )]
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use kv_engine::files::native::NativeFiles;
 use kv_engine::{OpenError, Options, Outcome, Store};
 use std::collections::BTreeMap;
@@ -136,7 +134,7 @@ struct Contender {
 impl Contender {
     fn start(directory: &Path, name: usize) -> Self {
         let mut process = Command::new(std::env::current_exe().expect("a path"))
-            .args(["--exact", "contender", "--nocapture"])
+            .args(["--exact", "contenders::contender", "--nocapture"])
             .env(DIRECTORY, directory)
             .env(NAME, name.to_string())
             .stdout(Stdio::piped())

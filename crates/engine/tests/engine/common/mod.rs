@@ -136,6 +136,7 @@ pub enum Fault {
     Sync,
     SyncDirectory,
     Read,
+    Remove,
 }
 
 /// A directory in memory whose disk fails on demand.
@@ -200,6 +201,7 @@ impl Files for FaultyFiles {
         self.files.rename(from, to)
     }
     fn remove(&self, name: &str) -> Result<(), FileError> {
+        self.check(Fault::Remove, "remove")?;
         self.files.remove(name)
     }
     fn sync_directory(&self) -> Result<(), FileError> {

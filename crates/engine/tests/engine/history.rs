@@ -1,8 +1,6 @@
 //! The changes behind a version.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use kv_engine::files::Files;
 use kv_engine::files::memory::MemoryFiles;
 use kv_engine::{Options, Store};

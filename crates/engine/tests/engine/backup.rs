@@ -1,8 +1,6 @@
 //! Backups, taken page by page while the store goes on.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use kv_engine::files::memory::{MemoryFile, MemoryFiles};
 use kv_engine::files::{File, Files};
 use kv_engine::log::restore::{RestoreError, restore};

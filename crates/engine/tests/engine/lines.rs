@@ -1,0 +1,133 @@
+//! Lines of a log whose checksums hold, and which say what no writer writes.
+
+use crate::common::*;
+use kv_engine::content;
+use kv_engine::files::File;
+use kv_engine::files::Files;
+use kv_engine::files::memory::{MemoryFile, MemoryFiles};
+use kv_engine::log::line::Line;
+use kv_engine::log::record::{self, Change};
+use kv_engine::log::restore::{RestoreError, restore};
+use kv_engine::log::verify::verify;
+use kv_engine::{Options, Store};
+use std::borrow::Cow;
+
+const EXPIRES: (&str, &str) = ("expires", "5");
+const PUT: (&str, &str) = ("put", r#"{"a":1}"#);
+const DELETE: (&str, &str) = ("delete", r#""a""#);
+const EXPIRE: (&str, &str) = ("expire", r#""a""#);
+const CONTENT: (&str, &str) = (
+    "content",
+    r#"{"356a192b7913b04c54574d18c28d46e6395428ab":1}"#,
+);
+const BATCH: (&str, &str) = ("batch", r#"[{"put":{"a":1}},{"delete":"b"}]"#);
+const LOST: (&str, &str) = ("lost", "1");
+
+/// Every choice among members, with those chosen as the members of an object.
+fn choices<'a>(members: &[(&'a str, &str)]) -> Vec<(Vec<&'a str>, String)> {
+    (0..1_u32 << members.len())
+        .map(|choice| {
+            let chosen = members.iter().enumerate();
+            let chosen = chosen.filter(|(place, _)| choice >> place & 1 == 1);
+            let chosen: Vec<_> = chosen.map(|(_, member)| member).collect();
+            let texts: Vec<_> = chosen
+                .iter()
+                .map(|(name, value)| format!("\"{name}\":{value}"))
+                .collect();
+            let names = chosen.iter().map(|(name, _)| *name).collect();
+            (names, texts.join(","))
+        })
+        .collect()
+}
+
+#[test]
+fn a_line_has_exactly_one_operation() {
+    let valid: [&[&str]; 7] = [
+        &["put"],
+        &["expires", "put"],
+        &["delete"],
+        &["expire"],
+        &["content"],
+        &["batch"],
+        &["lost"],
+    ];
+    for (names, members) in choices(&[EXPIRES, PUT, DELETE, EXPIRE, CONTENT, BATCH, LOST]) {
+        let comma = if members.is_empty() { "" } else { "," };
+        let line = format!(r#"{{"c":"00000000","t":1,"v":1{comma}{members}}}"#);
+        let read = Line::read(line.as_bytes()).and_then(Line::changes);
+        assert_eq!(read.is_ok(), valid.contains(&&*names), "{line}: {read:?}");
+    }
+}
+
+#[test]
+fn so_has_each_part_of_a_batch() {
+    let valid: [&[&str]; 4] = [&["put"], &["expires", "put"], &["delete"], &["content"]];
+    for (names, members) in choices(&[EXPIRES, PUT, DELETE, CONTENT]) {
+        let line = format!(r#"{{"c":"00000000","t":1,"v":1,"batch":[{{{members}}}]}}"#);
+        let read = Line::read(line.as_bytes()).and_then(Line::changes);
+        assert_eq!(read.is_ok(), valid.contains(&&*names), "{line}: {read:?}");
+    }
+}
+
+/// The change that stores content under a hash, or under another.
+fn stored(text: &str, is_true: bool) -> Change<'_> {
+    let (mut hash, _) = content::address(text).unwrap();
+    hash[7] ^= u8::from(!is_true);
+    Change::Content {
+        hash,
+        content: Cow::Borrowed(text),
+    }
+}
+
+#[test]
+fn content_under_another_hash_is_found_and_not_restored() {
+    for is_true in [true, false] {
+        let mut log = Vec::new();
+        let checksum = record::write_header(&mut log, TIME_MS, 0, 1, &[]);
+        let change = [stored("[1]", is_true)];
+        record::write_changes(&mut log, checksum, TIME_MS, 1, None, &change);
+        let files = MemoryFiles::default();
+        replace(&files, "00000001.jsonl", &log);
+        let found = verify(&files, |_, _| {}).unwrap();
+        let lines: Vec<_> = found.damage.iter().map(|damage| damage.line).collect();
+        assert_eq!(lines, if is_true { vec![] } else { vec![2] });
+
+        let backup = backup_of(&change);
+        let to = MemoryFiles::default();
+        let restored = restore(&[("b", backup)], &to, TIME_MS, 1 << 20, |_, _| {});
+        if is_true {
+            assert_eq!(restored.unwrap().version, 1);
+        } else {
+            assert!(matches!(restored, Err(RestoreError::Damage(damage)) if damage.line == 2));
+            assert!(to.list().unwrap().is_empty());
+        }
+    }
+}
+
+/// A backup of one line of changes.
+fn backup_of(changes: &[Change<'_>]) -> MemoryFile {
+    let mut lines = [Vec::new(), Vec::new(), Vec::new()];
+    let checksum = record::write_backup_begin(&mut lines[0], TIME_MS, 0, 0);
+    let checksum = record::write_changes(&mut lines[1], checksum, TIME_MS, 1, None, changes);
+    record::write_backup_end(&mut lines[2], checksum, TIME_MS, 1, 2);
+    let mut file = MemoryFiles::default().create("backup").unwrap();
+    file.write_at(0, &lines.concat()).unwrap();
+    file
+}
+
+#[test]
+fn what_is_torn_is_counted_to_the_byte() {
+    let files = MemoryFiles::default();
+    put(&mut open(&files), "a", "1");
+    let whole = bytes_of(&files, "00000001.jsonl");
+    for torn in [0, 1, 7, 300] {
+        let tail = vec![b'x'; torn];
+        replace(&files, "00000001.jsonl", &[&whole[..], &tail].concat());
+        let found = verify(&files, |_, _| {}).unwrap();
+        assert!(found.damage.is_empty(), "{found:?}");
+        assert_eq!(found.torn_bytes, torn as u64);
+        let (_, report) = Store::open(files.clone(), Options::default()).unwrap();
+        let told: Vec<_> = report.torn.iter().map(|torn| torn.bytes).collect();
+        assert_eq!(told, if torn == 0 { vec![] } else { vec![torn as u64] });
+    }
+}
