@@ -54,6 +54,7 @@ fn run(suite: &str, data: &Path) {
         configuration: configuration.clone(),
         limits: GuestLimits::default(),
         messages: Messages::default(),
+        compiled: None,
     });
     match started {
         Ok(actor) => assert_eq!(actor.report(), configuration),

@@ -216,6 +216,7 @@ fn wasm_call(criterion: &mut Criterion) {
         configuration: "{}".to_owned(),
         limits: GuestLimits::default(),
         messages: Messages::default(),
+        compiled: None,
     })
     .unwrap();
     actor.handle(&puts(64), 64, TIME_MS).unwrap();

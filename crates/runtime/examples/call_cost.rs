@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         configuration: "{}".to_owned(),
         limits: GuestLimits::default(),
         messages: Messages::default(),
+        compiled: None,
     })?;
     println!("start: {} ms", started.elapsed().as_millis());
 

@@ -90,6 +90,7 @@ fn start(component: &str, folder: &Path, messages: Messages) -> Result<Actor, Bo
         configuration: "{}".to_owned(),
         limits: GuestLimits::default(),
         messages,
+        compiled: None,
     })?)
 }
 

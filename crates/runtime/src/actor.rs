@@ -36,6 +36,10 @@ pub struct ActorSettings {
     pub limits: GuestLimits,
     /// Whom it may talk to.
     pub messages: Messages,
+    /// Where compiled code is kept for the next start. Code from there runs outside
+    /// the sandbox: it is used only where no other user may write to it. Where there
+    /// is none, or it can't be used, every start compiles.
+    pub compiled: Option<PathBuf>,
 }
 
 /// A supervised actor. It is used from one thread, and not from async code: its
@@ -77,7 +81,12 @@ impl Actor {
     /// [`StartError`] says which of these failed.
     pub fn start(settings: ActorSettings) -> Result<Self, StartError> {
         let directory = DataDirectory::open(&settings.data)?;
-        let program = Program::compile(&settings.component, settings.limits, settings.messages)?;
+        let program = Program::compile(
+            &settings.component,
+            settings.compiled.as_deref(),
+            settings.limits,
+            settings.messages,
+        )?;
         let syncs = Arc::new(Syncs::new());
         let (instance, report) = begin(&program, &directory, &settings.configuration, &syncs)?;
         Ok(Self {

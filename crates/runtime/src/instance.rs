@@ -1,6 +1,7 @@
 //! One instance of a guest: a component, its memory, its limits, and of the
 //! outside world its data directory, and the actors that it may talk to.
 
+use crate::kept::Kept;
 use crate::manifest::GuestLimits;
 use crate::messages::Messages;
 use crate::syncs::Syncs;
@@ -74,13 +75,24 @@ impl HasData for Table {
 impl Program {
     pub(crate) fn compile(
         component: &[u8],
+        compiled: Option<&Path>,
         limits: GuestLimits,
         messages: Messages,
     ) -> Result<Self, ProgramError> {
         check_header(component).map_err(ProgramError::NoComponent)?;
-        let engine = Engine::new(&config()).map_err(ProgramError::Engine)?;
+        let kept = compiled.and_then(|directory| {
+            Kept::open(directory, component)
+                .inspect_err(|e| tracing::warn!("compiled code is not kept: {e}"))
+                .ok()
+        });
+        let mut config = config();
+        config.cache(kept.as_ref().map(Kept::cache));
+        let engine = Engine::new(&config).map_err(ProgramError::Engine)?;
         let component =
             Component::from_binary(&engine, component).map_err(ProgramError::NoComponent)?;
+        if let Some(Err(e)) = kept.as_ref().map(Kept::seal) {
+            tracing::warn!("compiled code is not kept: {e}");
+        }
         let linker = linker(&engine).map_err(ProgramError::Engine)?;
         let pre = linker
             .instantiate_pre(&component)

@@ -6,6 +6,7 @@ pub mod actor;
 pub mod batch;
 pub mod directory;
 pub mod instance;
+mod kept;
 pub mod mailbox;
 pub mod manifest;
 pub mod messages;

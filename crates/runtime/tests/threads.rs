@@ -29,6 +29,7 @@ fn one_thread_that_sleeps_while_no_call_is_made() {
             data: folder.path().join("data"),
             configuration: "{}".to_owned(),
             messages: Messages::default(),
+            compiled: None,
             limits: GuestLimits {
                 handle_timeout_ms,
                 ..GuestLimits::default()

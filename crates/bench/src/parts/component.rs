@@ -50,6 +50,7 @@ impl Subject {
             configuration: "{}".to_owned(),
             limits: GuestLimits::default(),
             messages: Messages::default(),
+            compiled: None,
         });
         Ok(Self::Component(Box::new(actor.map_err(failed)?)))
     }

@@ -5,9 +5,10 @@ use kv_protocol::Code;
 use kv_runtime::{Actor, ActorSettings, Manifest, Messages, StartError};
 use kv_server::Addresses;
 use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The store's component, built by `make component`.
 const COMPONENT: &[u8] = include_bytes!(env!("KV_STORE_COMPONENT"));
@@ -36,10 +37,19 @@ pub(super) fn start(
         configuration: manifest.configuration,
         limits: manifest.limits,
         messages,
+        compiled: kept_code(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")),
     })
     .map_err(|e| failure(&e, named.as_deref()))?;
     announce(&name, addresses, &data, actor.report())?;
     Ok(actor)
+}
+
+/// Where compiled code is kept, as the XDG base directories say: a path that is not
+/// absolute counts as none.
+fn kept_code(cache: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
+    let absolute = |path: Option<OsString>| path.map(PathBuf::from).filter(|p| p.is_absolute());
+    let caches = absolute(cache).or_else(|| Some(absolute(home)?.join(".cache")))?;
+    Some(caches.join("kv-actor"))
 }
 
 fn failure(error: &StartError, component: Option<&Path>) -> Failure {
@@ -99,4 +109,21 @@ fn announce(actor: &str, addresses: &Addresses, data: &Path, report: &str) -> Re
     let line = serde_json::to_string(&ready).map_err(|e| Failure::new(e.to_string()))?;
     writeln!(std::io::stderr(), "{line}")
         .map_err(|e| Failure::new(format!("standard error can't be written: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compiled_code_is_kept_where_caches_are() {
+        let at = |cache: Option<&str>, home: Option<&str>| {
+            kept_code(cache.map(OsString::from), home.map(OsString::from))
+        };
+        assert_eq!(at(Some("/c"), Some("/h")), Some("/c/kv-actor".into()));
+        for none in [None, Some(""), Some("relative")] {
+            assert_eq!(at(none, Some("/h")), Some("/h/.cache/kv-actor".into()));
+            assert_eq!(at(none, none), None);
+        }
+    }
 }

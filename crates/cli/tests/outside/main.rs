@@ -8,6 +8,7 @@ mod crowd;
 mod durability;
 mod examples;
 mod importing;
+mod kept_code;
 mod pages;
 mod readme;
 mod refusals;

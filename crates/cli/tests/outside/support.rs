@@ -15,6 +15,8 @@ pub(crate) struct Server {
     pub(crate) ready: Value,
     /// What the others announced, in order.
     others: Vec<Value>,
+    /// What it logged before.
+    pub(crate) log: String,
     stderr: BufReader<std::process::ChildStderr>,
 }
 
@@ -75,6 +77,7 @@ impl Server {
                     process,
                     ready: announced.remove(0),
                     others: announced,
+                    log,
                     stderr,
                 };
             }

@@ -30,6 +30,7 @@ impl Folder {
             configuration: "{}".to_owned(),
             limits: GuestLimits::default(),
             messages: Messages::default(),
+            compiled: None,
         }
     }
 

@@ -40,6 +40,7 @@ impl Running {
             configuration: "{}".to_owned(),
             limits: GuestLimits::default(),
             messages: Messages::default(),
+            compiled: None,
         };
         Self {
             addresses: server.addresses().clone(),

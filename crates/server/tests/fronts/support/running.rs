@@ -66,6 +66,7 @@ impl Running {
             configuration: configuration.to_owned(),
             limits,
             messages: Messages::default(),
+            compiled: None,
         };
         let (addresses, shutdown) = (server.addresses().clone(), server.shutdown());
         let thread = std::thread::spawn(move || server.run(Actor::start(settings).unwrap()));
