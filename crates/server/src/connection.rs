@@ -11,6 +11,12 @@ use std::time::Instant;
 /// A client that is owed this many bytes is read no further until it takes them.
 const OWED_BYTES_MAX: usize = 1024 * 1024;
 
+/// How much is read at a time of a line that is longer than one read.
+const LONG_READ_BYTES: usize = 256 * 1024;
+
+// As with one usual read (clients.rs): no line that is too long comes at once.
+const _: () = assert!(LONG_READ_BYTES < EVENT_BYTES_MAX);
+
 #[derive(Debug)]
 #[allow(
     clippy::struct_excessive_bools,
@@ -158,16 +164,28 @@ impl Connection {
         if !self.readable || self.is_over() || self.is_stalled() || self.has_line() {
             return;
         }
-        match self.stream.read(scratch) {
+        let (read, asked) = if self.framing.is_within(scratch.len()) {
+            let read = |room: &mut [u8]| self.stream.read(room);
+            (
+                self.framing.feed_from(LONG_READ_BYTES, read),
+                LONG_READ_BYTES,
+            )
+        } else {
+            let read = self.stream.read(scratch);
+            if let Ok(bytes) = read {
+                self.framing.feed(&scratch[..bytes]);
+            }
+            (read, scratch.len())
+        };
+        match read {
             Ok(0) => {
                 self.ended = true;
                 self.framing.end();
             }
             Ok(bytes) => {
-                self.framing.feed(&scratch[..bytes]);
                 self.moved = true;
                 // The event that announced the end has been already.
-                self.readable = self.stream.may_have_more(bytes, scratch.len()) || self.closing;
+                self.readable = self.stream.may_have_more(bytes, asked) || self.closing;
             }
             // TLS was cut off: what came last may not be all of its line.
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => self.ended = true,

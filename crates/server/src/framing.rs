@@ -57,6 +57,28 @@ impl Framing {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Whether a long line is coming, of which at least `bytes` are here.
+    #[must_use]
+    pub fn is_within(&self, bytes: usize) -> bool {
+        !self.skipping && self.pending_bytes() >= bytes
+    }
+
+    /// Takes in what `read` puts into the room it is given, and returns what it
+    /// returns: as `feed` does, without a copy. Not while a line is passed over.
+    pub fn feed_from<E>(
+        &mut self,
+        room_bytes: usize,
+        read: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        self.forget_taken();
+        let before = self.buffer.len();
+        self.buffer.resize(before + room_bytes, 0);
+        let read = read(&mut self.buffer[before..]);
+        let bytes = read.as_ref().map_or(0, |bytes| *bytes);
+        self.buffer.truncate(before + bytes);
+        read
+    }
+
     /// Puts back lines, each with its line feed, that were the last to be taken.
     pub fn put_back(&mut self, lines: &[u8]) {
         self.forget_taken();
@@ -204,6 +226,30 @@ mod tests {
                 "in pieces of {piece}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_read_straight_into_it_counts_as_fed() {
+        let mut framing = Framing::default();
+        framing.feed(b"one\ntw");
+        assert_eq!(all(&mut framing), ["one"]);
+        assert!(framing.is_within(2) && !framing.is_within(3));
+        let read = |bytes: &'static [u8]| {
+            move |room: &mut [u8]| {
+                room[..bytes.len()].copy_from_slice(bytes);
+                Ok::<_, ()>(bytes.len())
+            }
+        };
+        assert_eq!(framing.feed_from(100, read(b"o\nthree\nfo")), Ok(10));
+        assert_eq!(framing.feed_from(100, |_| Err("no")), Err("no"));
+        assert_eq!(framing.feed_from(100, read(b"")), Ok(0));
+        assert_eq!(all(&mut framing), ["two", "three"]);
+        framing.feed(b"ur\n");
+        assert_eq!(all(&mut framing), ["four"]);
+        framing.feed(&vec![b'x'; EVENT_BYTES_MAX + 1]);
+        assert!(framing.is_within(EVENT_BYTES_MAX));
+        assert_eq!(framing.next_frame(), None);
+        assert!(!framing.is_within(0));
     }
 
     #[test]
