@@ -53,7 +53,7 @@ fn append(events: &[u8]) -> Result<(), ErrorCode> {
             OpenFlags::CREATE,
             DescriptorFlags::READ | DescriptorFlags::WRITE,
         )?;
-        drop(log.write(events, log.stat()?.size));
+        log.write(events, log.stat()?.size).ok();
         log.sync_data()?;
     }
     Ok(())
