@@ -50,6 +50,12 @@ enum Command {
     /// Serves fixed answers over HTTP
     #[command(hide = true)]
     ServeFixed,
+    /// Serves lines without a store
+    #[command(hide = true)]
+    ServeBare {
+        /// What is appended to
+        file: PathBuf,
+    },
     /// Carries out operations, for their instructions to be counted
     #[command(hide = true)]
     Operations(Operations),
@@ -85,6 +91,7 @@ fn main() -> ExitCode {
         Command::Run(run) => bench(run),
         Command::Instructions(arguments) => instructions::run(&arguments),
         Command::ServeFixed => servers::serve_fixed(),
+        Command::ServeBare { file } => servers::serve_bare(&file),
         Command::Operations(operations) => operations.run(),
     };
     match done {

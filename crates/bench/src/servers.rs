@@ -10,10 +10,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+mod bare;
 mod fixed;
 mod ours;
 mod redis;
 
+pub(crate) use bare::serve_bare;
 pub(crate) use fixed::{FIXED, serve_fixed};
 pub(crate) use ours::{OURS, StoreSettings};
 pub(crate) use redis::{PROGRAM as REDIS_PROGRAM, REDIS, SETTINGS as REDIS_SETTINGS};

@@ -65,6 +65,9 @@ impl Framing {
 
     /// Takes in what `read` puts into the room it is given, and returns what it
     /// returns: as `feed` does, without a copy. Not while a line is passed over.
+    ///
+    /// # Errors
+    /// What `read` says; then nothing was taken in.
     pub fn feed_from<E>(
         &mut self,
         room_bytes: usize,

@@ -15,7 +15,9 @@ use crate::values::{Values, scattered};
 pub(super) const METHOD: &str = "One load generator, on one thread, speaks both protocols: a closed \
     loop over TCP on the loopback. Every value that comes back is compared to the byte. Keys are \
     chosen uniformly. The store has its defaults; Redis has `appendonly yes` and \
-    `appendfsync always`.";
+    `appendfsync always`. The bare server does only what no server can leave out: one thread \
+    receives, appends as many bytes, syncs, and sends the same replies; it parses nothing and \
+    keeps nothing, so it is no store, but says what system calls and syncs alone allow.";
 
 /// The numbers of connections that are drawn.
 pub(crate) const CONNECTIONS: [usize; 5] = [1, 4, 16, 64, 256];
@@ -67,7 +69,9 @@ pub(super) fn targets() -> Vec<Target> {
 
 pub(super) fn run(session: &mut Session) -> Result<(), Failure> {
     let plan = session.plan;
-    let servers = servers(session, "lines", StoreSettings::default(), &Values::small())?;
+    let mut servers = servers(session, "lines", StoreSettings::default(), &Values::small())?;
+    let bare = Server::bare(&session.path("lines-bare"))?;
+    servers.push((bare, Wire::new(Protocol::Lines, Values::small())));
     for (server, wire) in &servers {
         let address = server.address(wire.protocol)?;
         send_all(address, wire, &mut Each(scattered(plan.keys)))?;

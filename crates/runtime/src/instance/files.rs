@@ -22,6 +22,9 @@ const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
 /// No more times are noted in one call: a guest may sync as often as it likes.
 const TIMES_MAX: usize = 64;
 
+/// What a linked function returns: what the guest is told, or why it is ended.
+type Told<T> = wasmtime::Result<(Result<T, ErrorCode>,)>;
+
 /// When the guest's syncs are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sync {
@@ -133,10 +136,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn sync_data(
-    mut store: StoreContextMut<'_, State>,
-    (file,): (Resource<Descriptor>,),
-) -> wasmtime::Result<(Result<(), ErrorCode>,)> {
+fn sync_data(mut store: StoreContextMut<'_, State>, (file,): (Resource<Descriptor>,)) -> Told<()> {
     let state = store.data_mut();
     let appended = state.syncs.appended.take();
     if state.syncs.when == Sync::Behind
@@ -155,7 +155,7 @@ fn sync_at_once(
     mut store: StoreContextMut<'_, State>,
     file: Resource<Descriptor>,
     sync: impl FnOnce(&mut WasiFilesystemCtxView<'_>, Resource<Descriptor>) -> FsResult<()>,
-) -> wasmtime::Result<(Result<(), ErrorCode>,)> {
+) -> Told<()> {
     let state = store.data_mut();
     state.syncs.appended = None;
     let mut view = settled(state);
@@ -170,7 +170,7 @@ fn sync_at_once(
 fn write(
     mut store: StoreContextMut<'_, State>,
     (file, bytes, offset): (Resource<Descriptor>, Vec<u8>, u64),
-) -> wasmtime::Result<(Result<u64, ErrorCode>,)> {
+) -> Told<u64> {
     let state = store.data_mut();
     let mut view = settled(state);
     let length = match view.table.get(&file)? {
@@ -186,7 +186,7 @@ fn write(
 fn read(
     mut store: StoreContextMut<'_, State>,
     (file, length, offset): (Resource<Descriptor>, u64, u64),
-) -> wasmtime::Result<(Result<(Vec<u8>, bool), ErrorCode>,)> {
+) -> Told<(Vec<u8>, bool)> {
     let mut view = files(store.data_mut());
     converted(&mut view, |files| files.read(file, length, offset))
 }
@@ -194,7 +194,7 @@ fn read(
 fn stat(
     mut store: StoreContextMut<'_, State>,
     (file,): (Resource<Descriptor>,),
-) -> wasmtime::Result<(Result<DescriptorStat, ErrorCode>,)> {
+) -> Told<DescriptorStat> {
     let mut view = files(store.data_mut());
     converted(&mut view, |files| files.stat(file))
 }
@@ -202,7 +202,7 @@ fn stat(
 fn stat_at(
     mut store: StoreContextMut<'_, State>,
     (directory, flags, path): (Resource<Descriptor>, PathFlags, String),
-) -> wasmtime::Result<(Result<DescriptorStat, ErrorCode>,)> {
+) -> Told<DescriptorStat> {
     let mut view = files(store.data_mut());
     converted(&mut view, |files| files.stat_at(directory, flags, path))
 }
@@ -211,7 +211,7 @@ fn stat_at(
 fn converted<T>(
     view: &mut WasiFilesystemCtxView<'_>,
     operation: impl FnOnce(&mut WasiFilesystemCtxView<'_>) -> FsResult<T>,
-) -> wasmtime::Result<(Result<T, ErrorCode>,)> {
+) -> Told<T> {
     match operation(view) {
         Ok(value) => Ok((Ok(value),)),
         Err(e) => Ok((Err(view.convert_error_code(e)?),)),

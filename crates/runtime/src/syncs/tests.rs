@@ -24,7 +24,7 @@ fn what_was_begun_becomes_durable_and_says_so() {
     let after = syncs.ticket();
     assert!(after > before);
     assert_eq!(syncs.durability(before), Durability::Durable);
-    woken.recv_timeout(Duration::from_secs(60)).unwrap();
+    woken.recv_timeout(Duration::from_mins(1)).unwrap();
     assert_eq!(syncs.durability(after), Durability::Durable);
     assert_eq!(syncs.settle(), Ok(()));
     assert_eq!(syncs.take_times().len(), 1);

@@ -34,7 +34,8 @@ fn batches_become_durable_in_order_and_say_so() {
         let handled = hand_ahead(&mut actor, &number.to_string()).unwrap();
         assert_eq!(handled.answered, 1);
         tickets.push(actor.ticket());
-        written += &format!("{number}\n");
+        written.push_str(&number.to_string());
+        written.push('\n');
         // The guest has waited for the sync before its own write.
         let before = tickets[tickets.len() - 2];
         assert_eq!(actor.durability(before), Durability::Durable);
@@ -45,7 +46,7 @@ fn batches_become_durable_in_order_and_say_so() {
     }
     assert!(tickets.is_sorted_by(|one, other| one < other));
     for _ in 0..100 {
-        woken.recv_timeout(Duration::from_secs(60)).unwrap();
+        woken.recv_timeout(Duration::from_mins(1)).unwrap();
     }
     assert_eq!(actor.durability(tickets[100]), Durability::Durable);
     assert_eq!(actor.take_sync_times().len(), 64, "no more are kept");
