@@ -89,7 +89,9 @@ impl Ord for Key<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             // Word by word: what compares arrays is a loop that is called.
-            (Self::Short([a, b, c]), Self::Short([x, y, z])) => (a, b, c).cmp(&(x, y, z)),
+            (Self::Short(one), Self::Short(other)) => {
+                (one[0], one[1], one[2]).cmp(&(other[0], other[1], other[2]))
+            }
             (Self::Short(words), Self::Long(text)) => cmp(words, text),
             (Self::Long(text), Self::Short(words)) => cmp(words, text).reverse(),
             (Self::Long(one), Self::Long(other)) => one.cmp(other),
