@@ -187,6 +187,7 @@ fn by_utf16(a: &str, b: &str) -> Ordering {
 
 /// RFC 8785, section 3.2.2.2: only what must be escaped is. That is nothing in a
 /// string that was written without escapes, and so is borrowed.
+#[allow(clippy::ptr_arg, reason = "it counts whether it is borrowed")]
 fn write_canonical_string(output: &mut String, string: &Cow<'_, str>) {
     output.push('"');
     match string {

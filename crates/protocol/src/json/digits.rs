@@ -8,11 +8,11 @@ fn decimal(number: u32) -> u64 {
     // Halves, then quarters, then digits, each split where the one before is:
     // divisions are multiplications, exact in the range they are used in.
     let number = u64::from(number);
-    let halves = number / 10_000 | (number % 10_000) << 32;
-    let hundreds = (halves * 10_486 >> 20) & 0x0000_007F_0000_007F;
-    let quarters = hundreds | (halves - hundreds * 100) << 16;
-    let tens = (quarters * 103 >> 10) & 0x000F_000F_000F_000F;
-    tens | (quarters - tens * 10) << 8
+    let halves = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007F_0000_007F;
+    let quarters = hundreds | ((halves - hundreds * 100) << 16);
+    let tens = ((quarters * 103) >> 10) & 0x000F_000F_000F_000F;
+    tens | ((quarters - tens * 10) << 8)
 }
 
 /// Appends a number in decimal.
@@ -24,7 +24,7 @@ pub fn write_number(output: &mut Vec<u8>, number: u64) {
             let digits = decimal(small);
             // The last digit stays, even where it is a zero.
             let zeros = (digits.trailing_zeros() / 8).min(7);
-            let digits = (digits | ONES * 0x30) >> (zeros * 8);
+            let digits = (digits | (ONES * 0x30)) >> (zeros * 8);
             // All bytes are written, since how many is known then, and some
             // taken back.
             output.extend_from_slice(&digits.to_le_bytes());
@@ -37,7 +37,7 @@ pub fn write_number(output: &mut Vec<u8>, number: u64) {
 fn write_long(output: &mut Vec<u8>, before: u64, last: u64) {
     write_number(output, before);
     let digits = decimal(u32::try_from(last).unwrap_or_default());
-    output.extend_from_slice(&(digits | ONES * 0x30).to_le_bytes());
+    output.extend_from_slice(&(digits | (ONES * 0x30)).to_le_bytes());
 }
 
 /// A word's eight hexadecimal digits.
