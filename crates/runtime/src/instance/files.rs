@@ -172,11 +172,13 @@ fn write(
     (file, bytes, offset): (Resource<Descriptor>, Vec<u8>, u64),
 ) -> Told<u64> {
     let state = store.data_mut();
+    let when = state.syncs.when;
     let mut view = settled(state);
     let length = match view.table.get(&file)? {
-        Descriptor::File(open) => open.file.metadata().map(|metadata| metadata.len()).ok(),
-        Descriptor::Dir(_) => None,
+        Descriptor::File(open) if when == Sync::Behind => open.file.metadata().ok(),
+        _ => None,
     };
+    let length = length.map(|metadata| metadata.len());
     let descriptor = file.rep();
     let written = converted(&mut view, |files| files.write(file, bytes, offset));
     state.syncs.note_write(descriptor, offset, length);
