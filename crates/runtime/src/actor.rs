@@ -136,11 +136,7 @@ impl Actor {
         events_count: usize,
         time_ms: u64,
     ) -> Result<Handled, Unavailable> {
-        let handled = self.call(events, events_count, time_ms, Sync::Behind)?;
-        match self.syncs.failure() {
-            None => Ok(handled),
-            Some(reason) => Err(self.fail(reason)),
-        }
+        self.call(events, events_count, time_ms, Sync::Behind)
     }
 
     /// The present moment, for [`Self::durability`].

@@ -108,7 +108,11 @@ fn remove_unknown(folder: &Path) -> io::Result<()> {
     let lines = sums.lines().filter_map(|line| line.split_once("  "));
     let known: BTreeMap<_, _> = lines.map(|(sum, name)| (name, sum)).collect();
     for file in files(folder)? {
-        let bytes = fs::read(&file)?;
+        let bytes = match fs::read(&file) {
+            // Another start, or wasmtime's own thread, has moved it meanwhile.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            bytes => bytes?,
+        };
         let name = file.strip_prefix(folder).unwrap_or(&file);
         let known = name.to_str().and_then(|name| known.get(name));
         if known.is_some_and(|known| *known == hex(&bytes)) {

@@ -3,7 +3,10 @@
 
 use bindings::exports::ntwk::actor::actor::{Failure, Guest, Handled};
 use bindings::wasi::filesystem::preopens::get_directories;
-use bindings::wasi::filesystem::types::{DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
+use bindings::wasi::filesystem::types::{
+    Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags,
+};
+use std::cell::RefCell;
 
 /// What wit-bindgen makes of the world `store` of wit/actor.wit.
 #[allow(unsafe_code, clippy::pedantic, reason = "generated")]
@@ -43,18 +46,31 @@ impl Guest for Append {
     fn stop() {}
 }
 
+thread_local! {
+    /// The file, once it is open. An instance has one thread.
+    static LOG: RefCell<Option<Descriptor>> = const { RefCell::new(None) };
+}
+
+fn open() -> Result<Descriptor, ErrorCode> {
+    let mut directories = get_directories();
+    let (directory, _) = directories.pop().ok_or(ErrorCode::NoEntry)?;
+    directory.open_at(
+        PathFlags::empty(),
+        "log",
+        OpenFlags::CREATE,
+        DescriptorFlags::READ | DescriptorFlags::WRITE,
+    )
+}
+
 /// Does not care whether the write succeeds: a pipe takes none at an offset. What
 /// counts is the sync.
 fn append(events: &[u8]) -> Result<(), ErrorCode> {
-    for (directory, _) in get_directories() {
-        let log = directory.open_at(
-            PathFlags::empty(),
-            "log",
-            OpenFlags::CREATE,
-            DescriptorFlags::READ | DescriptorFlags::WRITE,
-        )?;
+    LOG.with_borrow_mut(|open_log| {
+        let log = match open_log {
+            Some(log) => log,
+            None => open_log.insert(open()?),
+        };
         log.write(events, log.stat()?.size).ok();
-        log.sync_data()?;
-    }
-    Ok(())
+        log.sync_data()
+    })
 }

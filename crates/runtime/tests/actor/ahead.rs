@@ -76,7 +76,7 @@ fn behind_a_sync_that_failed_nothing_is_written() {
     let mut actor = folder.start("guest-append");
     hand_ahead(&mut actor, "1").unwrap();
     let lost = actor.ticket();
-    // It finds out when it opens its file.
+    // Its write waits for the sync before it.
     let unavailable = hand_ahead(&mut actor, "2").unwrap_err();
     assert!(unavailable.is_outcome_unknown());
     assert!(
