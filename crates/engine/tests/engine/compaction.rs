@@ -163,6 +163,20 @@ fn a_line_longer_than_a_slice_is_copied() {
     assert_eq!(get(&mut store, "long"), Ok(long));
 }
 
+#[test]
+fn an_oldest_segment_that_was_cut_is_damage() {
+    let files = MemoryFiles::default();
+    let (mut store, _) = open_with(&files, small());
+    fill(&mut store, 30);
+    let first = bytes_of(&files, "00000001.jsonl");
+    let header_bytes = first.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    replace(&files, "00000001.jsonl", &first[..header_bytes + 20]);
+    fill(&mut store, 100);
+    let damage = store.damage().expect("it was met");
+    assert_eq!((damage.file.as_str(), damage.line), ("00000001.jsonl", 2));
+    assert_eq!(damage.byte, header_bytes as u64);
+}
+
 fn fill(store: &mut Store<MemoryFiles>, count: u64) {
     for step in 0..count {
         put(store, &format!("k{}", step % 10), &quoted(&"x".repeat(150)));
