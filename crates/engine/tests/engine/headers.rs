@@ -104,3 +104,13 @@ fn a_file_longer_than_any_segment_is_damage() {
         assert_eq!(damaged_line(&files), expected, "{length}");
     }
 }
+
+#[test]
+fn a_sealed_segment_that_the_disk_refuses_is_no_damage() {
+    let files = FaultyFiles::new();
+    put(&mut open(&files), "a", "1");
+    put(&mut open(&files), "b", "1");
+    files.fault.set(Fault::Open);
+    let opened = Store::open(files.clone(), Options::default());
+    assert!(matches!(opened, Err(OpenError::Files(_))));
+}

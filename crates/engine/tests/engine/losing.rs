@@ -1,11 +1,11 @@
 //! What a repair tells of changes that are lost, with the help of a checkpoint.
 
 use crate::common::*;
-use kv_engine::Options;
-use kv_engine::files::Files;
 use kv_engine::files::memory::MemoryFiles;
+use kv_engine::files::{FileErrorKind, Files};
 use kv_engine::log::repair::{LostChange, repair};
 use kv_engine::log::verify::verify;
+use kv_engine::{OpenError, Options};
 
 /// Three segments and more of keys that are written once, and checkpoints.
 fn written() -> MemoryFiles {
@@ -167,4 +167,38 @@ fn lines_of_a_repaired_segment_tell_where_their_batch_begins() {
         }
         assert!(behind > 5, "{repaired}");
     }
+}
+
+#[test]
+fn a_damaged_last_line_has_had_a_version() {
+    let files = MemoryFiles::default();
+    let mut store = open(&files);
+    for key in ["a", "b", "c"] {
+        put(&mut store, key, "1");
+    }
+    let text = String::from_utf8(bytes_of(&files, "00000001.jsonl")).unwrap();
+    replace(
+        &files,
+        "00000001.jsonl",
+        text.replace("\"c\":1", "\"c\":2").as_bytes(),
+    );
+    let report = repair(&files, &MemoryFiles::default(), TIME_MS).unwrap();
+    assert_eq!((report.damage.len(), report.versions_lost), (1, 1));
+    assert!(put(&mut open(&files), "d", "1").contains("\"version\":4"));
+}
+
+#[test]
+fn a_full_disk_is_told_as_such() {
+    let files = written();
+    files.remove("00000002.jsonl").unwrap();
+    let faulty = FaultyFiles::new();
+    for name in files.list().unwrap() {
+        replace(&faulty, &name, &bytes_of(&files, &name));
+    }
+    faulty.fault.set(Fault::Create);
+    let lost = FaultyFiles::new();
+    let error = repair(&faulty, &lost, TIME_MS).err().unwrap();
+    assert!(matches!(error, OpenError::Files(e) if e.kind == FileErrorKind::NoSpace));
+    faulty.fault.set(Fault::None);
+    assert!(repair(&faulty, &lost, TIME_MS).is_ok());
 }
