@@ -112,7 +112,7 @@ fn what_lies_behind_the_checkpoint_is_read_and_no_more() {
     let mut is_sealed = [false; 2];
     for (keys, segment_bytes_max) in sizes() {
         let (files, _) = written(segment_bytes_max, keys);
-        let replayed = |files: &MemoryFiles| opened(files).0.replayed_bytes;
+        let replayed = |files: &_| open_with(files, options(1 << 20)).1.replayed_bytes;
         let all = without_checkpoints(&files);
         assert_eq!(replayed(&all), bytes_behind(&files, (0, 0)) as u64);
         if let Some((at, _)) = places(&files) {
@@ -126,7 +126,7 @@ fn what_lies_behind_the_checkpoint_is_read_and_no_more() {
 #[test]
 fn a_checkpoint_that_knows_what_the_log_has_lost_is_passed_over() {
     let mut met = [false; 2];
-    for (keys, segment_bytes_max) in sizes() {
+    for (keys, segment_bytes_max) in sizes().step_by(9) {
         let (files, _) = written(segment_bytes_max, keys);
         let Some((at, end)) = places(&files) else {
             continue;
@@ -153,7 +153,7 @@ fn a_checkpoint_that_knows_what_the_log_has_lost_is_passed_over() {
 #[test]
 fn so_is_one_of_a_log_that_has_gone_another_way() {
     let mut met = 0;
-    for keys in (20..KEYS).step_by(7) {
+    for keys in (20..KEYS).step_by(21) {
         let (files, mut store) = written(1 << 20, keys);
         let early = copy(&files);
         let Some(before) = places(&files) else {
@@ -191,7 +191,7 @@ fn so_is_one_of_a_log_that_has_gone_another_way() {
             met += 1;
         }
     }
-    assert!(met > 10, "{met}");
+    assert!(met > 5, "{met}");
 }
 
 /// The figures that tell when the log is to be compacted.
