@@ -163,6 +163,50 @@ fn a_line_longer_than_a_slice_is_copied() {
     assert_eq!(get(&mut store, "long"), Ok(long));
 }
 
+#[test]
+fn a_small_batch_copies_no_more_than_a_slice() {
+    let files = MemoryFiles::default();
+    let options = Options {
+        segment_bytes_max: 1 << 20,
+        ..small()
+    };
+    let (mut store, _) = open_with(&files, options);
+    let value = quoted(&"x".repeat(1000));
+    let mut copied = 0;
+    let mut before = 0;
+    // Each segment keeps every second value, and others are overwritten.
+    for step in 0..8000 {
+        put(
+            &mut store,
+            &format!("k{}", if step % 2 == 0 { step % 4000 } else { 1 }),
+            &value,
+        );
+        let bytes = log_bytes(&files);
+        let grown = bytes.saturating_sub(before);
+        assert!(
+            grown < SLICE_BYTES_MIN as u64 + 4000,
+            "step {step}: {grown}"
+        );
+        copied += u64::from(grown > 10_000);
+        before = bytes;
+    }
+    assert!(copied > 20, "{copied}");
+}
+
+#[test]
+fn an_oldest_segment_that_was_cut_is_damage() {
+    let files = MemoryFiles::default();
+    let (mut store, _) = open_with(&files, small());
+    fill(&mut store, 30);
+    let first = bytes_of(&files, "00000001.jsonl");
+    let header_bytes = first.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    replace(&files, "00000001.jsonl", &first[..header_bytes + 20]);
+    fill(&mut store, 100);
+    let damage = store.damage().expect("it was met");
+    assert_eq!((damage.file.as_str(), damage.line), ("00000001.jsonl", 2));
+    assert_eq!(damage.byte, header_bytes as u64);
+}
+
 fn fill(store: &mut Store<MemoryFiles>, count: u64) {
     for step in 0..count {
         put(store, &format!("k{}", step % 10), &quoted(&"x".repeat(150)));

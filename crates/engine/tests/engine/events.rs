@@ -285,3 +285,15 @@ fn a_batch_of_large_replies_ends_early_and_carries_out_nothing_behind() {
     assert!(store.changes().is_empty());
     assert_eq!(get(&mut store, "b"), Err("not_found".to_owned()));
 }
+
+#[test]
+fn the_figures_count_what_the_batch_has_done_so_far() {
+    let mut store = open(&MemoryFiles::default());
+    for version in 1..=3 {
+        let (replies, _) = say_all(&mut store, &[&put_event("a", "1"), r#"{"type":"stats"}"#]);
+        let told: serde_json::Value = serde_json::from_str(&replies[1]).unwrap();
+        assert_eq!(told["version"], version);
+        assert_eq!(told["keys"], 1);
+    }
+    assert_eq!(ask(&mut store, r#"{"type":"stats"}"#)["version"], 3);
+}

@@ -253,3 +253,71 @@ fn segments_that_can_t_be_removed_are_removed_later() {
     assert!(!held.iter().any(is_there));
     assert_eq!(open_with(&files, options).1.keys, 10);
 }
+
+#[test]
+fn what_an_earlier_owner_may_have_added_must_be_seen_before_anything_is_acknowledged() {
+    let written = || {
+        let files = FaultyFiles::new();
+        put(&mut open(&files), "a", "1");
+        files
+    };
+    let refused = |store: &mut Store<FaultyFiles>| {
+        let (replies, outcome) = say_all(store, &[&put_event("a", "2")]);
+        assert_eq!(outcome, Outcome::Finished);
+        code_in(&replies[0])
+    };
+    // It can't be looked at.
+    let files = written();
+    let mut store = open(&files);
+    files.fault.set(Fault::Open);
+    assert_eq!(refused(&mut store), "storage");
+    // It is gone: another owner has compacted it.
+    let files = written();
+    replace(&files, "00000002.jsonl", b"");
+    let mut store = open(&files);
+    files.remove("00000001.jsonl").unwrap();
+    assert_eq!(refused(&mut store), "unavailable");
+}
+
+#[test]
+fn a_log_that_is_compacted_while_it_is_read_is_read_again() {
+    let options = Options {
+        segment_bytes_max: 2000,
+        ..Options::default()
+    };
+    let files = FaultyFiles::new();
+    let (mut store, _) = open_with(&files, options);
+    put(&mut store, "a", "1");
+    let names = files.list().unwrap();
+    for step in 0..300 {
+        put(&mut store, "b", &step.to_string());
+    }
+    assert!(!files.exists(&names[0]).unwrap());
+    files.stale.replace(Some(names));
+    let (_, report) = open_with(&files, options);
+    assert_eq!((report.keys, report.version), (2, 301));
+}
+
+#[test]
+fn an_instance_that_is_done_writes_no_checkpoint() {
+    let files = FaultyFiles::new();
+    let mut store = open(&files);
+    let is_checkpoint = |name: &String| name.starts_with("checkpoint-");
+    // Too little to be worth one.
+    put(&mut store, "a", "1");
+    store.stop();
+    assert!(!files.list().unwrap().iter().any(is_checkpoint));
+    for step in 0..1200 {
+        put(&mut store, &format!("k{step}"), &quoted(&"x".repeat(1000)));
+    }
+    files.fault.set(Fault::Sync);
+    let (_, outcome) = say_all(&mut store, &[&put_event("a", "2")]);
+    assert_eq!(outcome, Outcome::Finished);
+    files.fault.set(Fault::None);
+    store.stop();
+    assert!(!files.list().unwrap().iter().any(is_checkpoint));
+    let mut store = open(&files);
+    put(&mut store, "a", "3");
+    store.stop();
+    assert!(files.list().unwrap().iter().any(is_checkpoint));
+}

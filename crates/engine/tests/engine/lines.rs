@@ -9,7 +9,7 @@ use kv_engine::log::line::Line;
 use kv_engine::log::record::{self, Change};
 use kv_engine::log::restore::{RestoreError, restore};
 use kv_engine::log::verify::verify;
-use kv_engine::{Options, Store};
+use kv_engine::{OpenError, Options, Store};
 use std::borrow::Cow;
 
 const EXPIRES: (&str, &str) = ("expires", "5");
@@ -130,4 +130,28 @@ fn what_is_torn_is_counted_to_the_byte() {
         let told: Vec<_> = report.torn.iter().map(|torn| torn.bytes).collect();
         assert_eq!(told, if torn == 0 { vec![] } else { vec![torn as u64] });
     }
+}
+
+#[test]
+fn a_verification_tells_how_far_it_is_and_what_it_could_not_read() {
+    let files = FaultyFiles::new();
+    for value in ["1", "2", "3"] {
+        put(&mut open(&files), value, value);
+    }
+    let mut names = files.list().unwrap();
+    names.sort();
+    let lengths = names.iter().map(|name| bytes_of(&files, name).len() as u64);
+    let lengths: Vec<u64> = lengths.collect();
+    let total: u64 = lengths.iter().sum();
+    let mut told = Vec::new();
+    let found = verify(&files, |done, total| told.push((done, total))).unwrap();
+    let (first, second) = (lengths[0], lengths[0] + lengths[1]);
+    assert_eq!(told, [(first, total), (second, total), (total, total)]);
+    assert_eq!((found.bytes, found.segments, found.lines), (total, 3, 6));
+    // A disk that refuses is no damage.
+    files.fault.set(Fault::Open);
+    assert!(matches!(
+        verify(&files, |_, _| {}),
+        Err(OpenError::Files(_))
+    ));
 }

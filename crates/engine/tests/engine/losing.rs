@@ -1,10 +1,11 @@
 //! What a repair tells of changes that are lost, with the help of a checkpoint.
 
 use crate::common::*;
-use kv_engine::Options;
-use kv_engine::files::Files;
 use kv_engine::files::memory::MemoryFiles;
+use kv_engine::files::{FileErrorKind, Files};
 use kv_engine::log::repair::{LostChange, repair};
+use kv_engine::log::verify::verify;
+use kv_engine::{OpenError, Options};
 
 /// Three segments and more of keys that are written once, and checkpoints.
 fn written() -> MemoryFiles {
@@ -61,5 +62,143 @@ fn and_what_lay_behind_the_place_where_one_is_cut() {
         replace(&files, "00000002.jsonl", &text.as_bytes()[..cut]);
         let report = repair(&files, &MemoryFiles::default(), TIME_MS).unwrap();
         assert_eq!(report.keys, lost(versions(&text[cut..])), "cut at {cut}");
+        assert_eq!(report.damage[0].byte, cut as u64);
+        let count = versions(&text[cut..]).count() as u64;
+        assert_eq!(report.versions_lost, count, "cut at {cut}");
+        let found = verify(&files, |_, _| {}).unwrap();
+        assert!(found.damage.is_empty(), "cut at {cut}: {found:?}");
     }
+}
+
+#[test]
+fn a_replacement_that_no_header_seals_is_not_put_in_place() {
+    let files = written();
+    let text = String::from_utf8(bytes_of(&files, "00000002.jsonl")).unwrap();
+    let key = text.find("\"k1").unwrap() + 1;
+    // As long as the segment, and of another that is cut.
+    let mut changed = text.clone().into_bytes();
+    changed[key] = b'K';
+    for replacement in [&changed[..], &text.as_bytes()[..text.len() / 2]] {
+        let files = written();
+        replace(&files, "00000002.jsonl", &changed);
+        replace(&files, "repair-00000002.jsonl", replacement);
+        let report = repair(&files, &MemoryFiles::default(), TIME_MS).unwrap();
+        assert_eq!(report.finished, Vec::<String>::new());
+        assert_eq!((report.damage.len(), report.versions_lost), (1, 1));
+    }
+    // One that a header seals is.
+    let files = written();
+    replace(&files, "00000002.jsonl", &changed);
+    replace(&files, "repair-00000002.jsonl", text.as_bytes());
+    let report = repair(&files, &MemoryFiles::default(), TIME_MS).unwrap();
+    assert_eq!(report.finished, ["00000002.jsonl"]);
+    assert_eq!((report.damage.len(), report.versions_lost), (0, 0));
+    assert_eq!(bytes_of(&files, "00000002.jsonl"), text.as_bytes());
+}
+
+#[test]
+fn a_key_goes_back_to_an_older_version_and_that_is_told() {
+    let files = MemoryFiles::default();
+    let options = Options {
+        checkpoint_interval_bytes: 1,
+        ..Options::default()
+    };
+    let (mut store, _) = open_with(&files, options);
+    for value in ["1", "2", "3"] {
+        put(&mut store, "a", value);
+        put(&mut store, "b", value);
+    }
+    for _ in 0..9 {
+        put(&mut store, "c", "1");
+    }
+    let text = String::from_utf8(bytes_of(&files, "00000001.jsonl")).unwrap();
+    let damaged = text.replace(r#""put":{"a":3}"#, r#""put":{"a":4}"#);
+    assert_ne!(text, damaged);
+    replace(&files, "00000001.jsonl", damaged.as_bytes());
+    let report = repair(&files, &MemoryFiles::default(), TIME_MS).unwrap();
+    let expected = LostChange {
+        key: "a".to_owned(),
+        version: Some(5),
+        now: Some(3),
+        proven: true,
+    };
+    assert_eq!(report.keys, [expected]);
+    assert_eq!(get(&mut open(&files), "a").as_deref(), Ok("2"));
+}
+
+#[test]
+fn lines_of_a_repaired_segment_tell_where_their_batch_begins() {
+    let files = MemoryFiles::default();
+    let mut store = open(&files);
+    let mut changes = 0;
+    for size in [1, 3, 2, 4, 1, 5] {
+        let events: Vec<_> = (0..size)
+            .map(|_| {
+                changes += 1;
+                put_event(&format!("k{changes:02}"), "1")
+            })
+            .collect();
+        let events: Vec<_> = events.iter().map(String::as_str).collect();
+        assert!(
+            say_all(&mut store, &events)
+                .0
+                .iter()
+                .all(|reply| code_in(reply) == "ok")
+        );
+    }
+    let text = String::from_utf8(bytes_of(&files, "00000001.jsonl")).unwrap();
+    for change in 1..=changes {
+        let files = MemoryFiles::default();
+        let damaged = text.replace(&format!("k{change:02}"), "k??");
+        replace(&files, "00000001.jsonl", damaged.as_bytes());
+        repair(&files, &MemoryFiles::default(), TIME_MS).unwrap();
+        let repaired = String::from_utf8(bytes_of(&files, "00000001.jsonl")).unwrap();
+        let (mut offset, mut begun, mut behind) = (0, 0, 0);
+        for line in repaired.split_inclusive('\n') {
+            let told: serde_json::Value = serde_json::from_str(line).unwrap();
+            match told["b"].as_u64() {
+                Some(bytes) => {
+                    assert_eq!(bytes, offset - begun, "change {change}: {line}");
+                    behind += 1;
+                }
+                None => begun = offset,
+            }
+            offset += line.len() as u64;
+        }
+        assert!(behind > 5, "{repaired}");
+    }
+}
+
+#[test]
+fn a_damaged_last_line_has_had_a_version() {
+    let files = MemoryFiles::default();
+    let mut store = open(&files);
+    for key in ["a", "b", "c"] {
+        put(&mut store, key, "1");
+    }
+    let text = String::from_utf8(bytes_of(&files, "00000001.jsonl")).unwrap();
+    replace(
+        &files,
+        "00000001.jsonl",
+        text.replace("\"c\":1", "\"c\":2").as_bytes(),
+    );
+    let report = repair(&files, &MemoryFiles::default(), TIME_MS).unwrap();
+    assert_eq!((report.damage.len(), report.versions_lost), (1, 1));
+    assert!(put(&mut open(&files), "d", "1").contains("\"version\":4"));
+}
+
+#[test]
+fn a_full_disk_is_told_as_such() {
+    let files = written();
+    files.remove("00000002.jsonl").unwrap();
+    let faulty = FaultyFiles::new();
+    for name in files.list().unwrap() {
+        replace(&faulty, &name, &bytes_of(&files, &name));
+    }
+    faulty.fault.set(Fault::Create);
+    let lost = FaultyFiles::new();
+    let error = repair(&faulty, &lost, TIME_MS).err().unwrap();
+    assert!(matches!(error, OpenError::Files(e) if e.kind == FileErrorKind::NoSpace));
+    faulty.fault.set(Fault::None);
+    assert!(repair(&faulty, &lost, TIME_MS).is_ok());
 }

@@ -5,6 +5,7 @@ mod common;
 
 mod all_events;
 mod backup;
+mod checkpoint_lines;
 mod checkpoints;
 mod compaction;
 mod conditions;
@@ -13,6 +14,7 @@ mod events;
 mod expiry;
 mod failures;
 mod files_conformance;
+mod headers;
 mod history;
 mod lines;
 mod listing;

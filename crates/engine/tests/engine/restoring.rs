@@ -65,6 +65,18 @@ fn progress_is_told_with_every_1024th_line() {
 }
 
 #[test]
+fn a_refusal_names_the_file_and_the_line() {
+    let text = backup(0, 9, "1").replacen("\"k4\"", "\"K4\"", 1);
+    let to = MemoryFiles::default();
+    let backups = [("monday.backup", file(&text))];
+    let error = restore(&backups, &to, TIME_MS, 1 << 20, |_, _| {}).unwrap_err();
+    assert!(
+        error.to_string().contains("monday.backup, line 5,"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_segment_takes_no_further_line_once_it_is_full() {
     let text = backup(0, 3000, &quoted(&"x".repeat(1000)));
     for segment_bytes_max in [100_000, 1_500_000] {
@@ -85,4 +97,12 @@ fn a_segment_takes_no_further_line_once_it_is_full() {
         assert!((bytes_of(&to, &newest).len() as u64) < segment_bytes_max + 1200);
         assert_eq!(get(&mut open(&to), "k2999"), Ok(quoted(&"x".repeat(1000))));
     }
+}
+
+#[test]
+fn lines_are_written_many_at_once() {
+    let text = backup(0, 3000, &quoted(&"x".repeat(1000)));
+    // A segment is created, written in pieces of a megabyte, and synced.
+    let to = StoppingFiles::new(MemoryFiles::default(), 20);
+    restore(&[("b", file(&text))], &to, TIME_MS, 1 << 30, |_, _| {}).unwrap();
 }

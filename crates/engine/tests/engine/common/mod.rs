@@ -8,7 +8,7 @@
 use kv_engine::files::memory::{MemoryFile, MemoryFiles};
 use kv_engine::files::{Access, File, FileError, FileErrorKind, Files};
 use kv_engine::{Options, Outcome, Report, Store};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 pub const TIME_MS: u64 = 1_763_890_000_000;
@@ -137,6 +137,10 @@ pub enum Fault {
     SyncDirectory,
     Read,
     Remove,
+    /// The first segment can't be opened.
+    Open,
+    /// Files say that they are so long.
+    Length(u64),
 }
 
 /// A directory in memory whose disk fails on demand.
@@ -144,6 +148,8 @@ pub enum Fault {
 pub struct FaultyFiles {
     pub files: MemoryFiles,
     pub fault: Rc<Cell<Fault>>,
+    /// What is listed next: names as they were a moment ago.
+    pub stale: Rc<RefCell<Option<Vec<String>>>>,
 }
 
 impl FaultyFiles {
@@ -151,6 +157,7 @@ impl FaultyFiles {
         Self {
             files: MemoryFiles::default(),
             fault: Rc::new(Cell::new(Fault::None)),
+            stale: Rc::default(),
         }
     }
 
@@ -181,7 +188,7 @@ impl Files for FaultyFiles {
     type File = FaultyFile;
 
     fn list(&self) -> Result<Vec<String>, FileError> {
-        self.files.list()
+        self.stale.take().map_or_else(|| self.files.list(), Ok)
     }
     fn create(&self, name: &str) -> Result<FaultyFile, FileError> {
         self.check(Fault::Create, "create")?;
@@ -190,6 +197,9 @@ impl Files for FaultyFiles {
         Ok(FaultyFile { file, fault })
     }
     fn open(&self, name: &str, access: Access) -> Result<FaultyFile, FileError> {
+        if name == "00000001.jsonl" {
+            self.check(Fault::Open, "open")?;
+        }
         let file = self.files.open(name, access)?;
         let fault = Rc::clone(&self.fault);
         Ok(FaultyFile { file, fault })
@@ -212,7 +222,10 @@ impl Files for FaultyFiles {
 
 impl File for FaultyFile {
     fn length(&self) -> Result<u64, FileError> {
-        self.file.length()
+        match self.fault.get() {
+            Fault::Length(bytes) => Ok(bytes),
+            _ => self.file.length(),
+        }
     }
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, FileError> {
         check(&self.fault, Fault::Read, "read")?;

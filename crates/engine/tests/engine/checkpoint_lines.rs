@@ -1,0 +1,65 @@
+//! A checkpoint's lines: as long as they are to be, of everything that it holds.
+
+use crate::common::*;
+use kv_engine::files::Files;
+use kv_engine::files::memory::MemoryFiles;
+use kv_engine::{Options, Store};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+const LINE_BYTES: usize = 8 * 1024;
+
+/// Enough of everything for several lines each.
+fn filled(store: &mut Store<MemoryFiles>) {
+    for number in 0..700 {
+        let padding = "x".repeat(1500);
+        for event in [
+            format!(r#"{{"type":"put","key":"k{number}","value":"{padding}"}}"#),
+            format!(r#"{{"type":"put","key":"t{number}","value":1,"ttl_ms":900000}}"#),
+            format!(r#"{{"type":"store_content","content":[{number}]}}"#),
+            format!(r#"{{"type":"put_many","entries":{{"a{number}":1,"b{number}":2}}}}"#),
+        ] {
+            ask(store, &event);
+        }
+    }
+}
+
+#[test]
+fn a_line_takes_no_further_entry_once_it_is_full() {
+    let files = MemoryFiles::default();
+    let mut store = open(&files);
+    filled(&mut store);
+    store.stop();
+    let names = files.list().unwrap();
+    let name = names.iter().find(|name| name.starts_with("checkpoint-"));
+    let text = String::from_utf8(bytes_of(&files, name.expect("it is written"))).unwrap();
+    let mut lengths: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in text.lines() {
+        let told: Value = serde_json::from_str(line).unwrap();
+        for kind in ["keys", "contents", "expiries", "shared"] {
+            if let Some(rows) = told[kind].as_array() {
+                lengths.entry(kind).or_default().push(line.len());
+                *counts.entry(kind).or_default() += rows.len();
+            }
+        }
+    }
+    for (kind, mut lengths) in lengths {
+        let last = lengths.pop().unwrap();
+        // What stands around the entries, and one entry, have fewer than 150.
+        let full = LINE_BYTES..LINE_BYTES + 150;
+        assert!(lengths.iter().all(|length| full.contains(length)), "{kind}");
+        assert!(last < full.end, "{kind}");
+    }
+    let expected = [
+        ("contents", 700),
+        ("expiries", 700),
+        ("keys", 2800),
+        ("shared", 700),
+    ];
+    assert_eq!(counts, BTreeMap::from(expected));
+    let (mut store, report) = open_with(&files, Options::default());
+    assert_eq!((report.keys, report.contents), (2800, 700));
+    assert_eq!(report.replayed_bytes, 0);
+    assert_eq!(get(&mut store, "b699").as_deref(), Ok("2"));
+}
