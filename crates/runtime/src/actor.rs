@@ -190,6 +190,9 @@ impl Actor {
         match checked {
             Ok((handled, false)) => Ok(handled),
             Ok((handled, true)) => {
+                // Later moments are the next guest's: what this one has left to be
+                // synced must be known before.
+                self.syncs.settle().map_err(|reason| self.fail(reason))?;
                 self.replace("it said that it can't go on".to_owned());
                 Ok(handled)
             }

@@ -1,5 +1,5 @@
 //! Appends every event to the file `log` and syncs it, once a batch, as a store
-//! does; then echoes. It believes what it is told: without an error, it is durable.
+//! does; then echoes, and ends after `{"type":"finish"}`. It believes what it is told: without an error, it is durable.
 
 use bindings::exports::ntwk::actor::actor::{Failure, Guest, Handled};
 use bindings::wasi::filesystem::preopens::get_directories;
@@ -33,7 +33,8 @@ impl Guest for Append {
     }
 
     fn handle(events: Vec<u8>, time_ms: u64) -> Handled {
-        let finished = append(&events).is_err();
+        let is_last = kv_test_guests::has_event(&events, "finish");
+        let finished = append(&events).is_err() || is_last;
         let echoed = kv_test_guests::echo(events, time_ms);
         Handled {
             replies: echoed.replies,

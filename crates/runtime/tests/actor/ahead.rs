@@ -111,3 +111,19 @@ fn what_is_under_way_is_synced_before_the_directory_is_given_up() {
         "1\n{}\n"
     );
 }
+
+#[test]
+fn a_guest_that_ends_with_a_sync_under_way_has_told_nothing_that_is_lost() {
+    let folder = folder_with_pipe();
+    let mut actor = folder.start("guest-append");
+    let failed = hand_ahead(&mut actor, r#"{"type":"finish"}"#);
+    assert!(failed.unwrap_err().is_outcome_unknown());
+    assert_eq!(actor.restarts(), 1);
+    // Where the sync succeeds, its answer counts.
+    let folder = Folder::new();
+    let mut actor = folder.start("guest-append");
+    hand_ahead(&mut actor, r#"{"type":"finish"}"#).unwrap();
+    let ticket = actor.ticket();
+    assert_eq!(actor.durability(ticket), Durability::Durable);
+    assert_eq!(actor.restarts(), 1);
+}
