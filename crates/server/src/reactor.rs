@@ -13,7 +13,7 @@ use crate::shutdown::Shutdown;
 use crate::watch::{Asked, Watcher, Watchers};
 use held::Held;
 use kv_protocol::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
-use kv_runtime::{Batch, Inbox, Ticket};
+use kv_runtime::{Batch, Inbox};
 use mio::{Events, Poll, Token};
 use std::collections::VecDeque;
 use std::io;
@@ -54,8 +54,9 @@ pub(crate) struct Reactor {
     batch: Batch<Origin>,
     /// Batches that were handled and may not be durable yet, oldest first.
     held: VecDeque<Held>,
-    /// The moment behind the latest batch, and whether that wrote anything.
-    ticket: Ticket,
+    /// One that was held, for its memory.
+    spare: Option<Batch<Origin>>,
+    /// Whether the latest batch has changed anything.
     has_written: bool,
     inbox_first: bool,
     accept_again: bool,
@@ -73,9 +74,6 @@ impl Reactor {
     ) -> Self {
         Self {
             poll,
-            ticket: guest.ticket(),
-            has_written: false,
-            held: VecDeque::new(),
             guest,
             inbox,
             listeners,
@@ -83,6 +81,9 @@ impl Reactor {
             clients,
             watchers,
             batch: Batch::new(BATCH_EVENTS_MAX, BATCH_BYTES_MAX),
+            held: VecDeque::new(),
+            spare: None,
+            has_written: false,
             inbox_first: false,
             accept_again: false,
         }
@@ -212,15 +213,16 @@ impl Reactor {
         let called = self
             .guest
             .call(self.batch.events(), self.batch.len(), is_ahead);
-        let before = std::mem::replace(&mut self.ticket, self.guest.ticket());
-        self.has_written = self.ticket != before;
-        let next = Batch::new(BATCH_EVENTS_MAX, BATCH_BYTES_MAX);
+        let handled = called.handled.as_ref();
+        self.has_written = handled.is_ok_and(|handled| !handled.changes.is_empty());
+        let next = self.spare.take();
+        let next = next.unwrap_or_else(|| Batch::new(BATCH_EVENTS_MAX, BATCH_BYTES_MAX));
         let batch = std::mem::replace(&mut self.batch, next);
         let is_whole = called.is_answered(batch.len());
         self.held.push_back(Held {
             batch,
             called,
-            ticket: self.ticket,
+            ticket: self.guest.ticket(),
         });
         if is_whole {
             self.release();

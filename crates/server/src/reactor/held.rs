@@ -32,20 +32,23 @@ impl Reactor {
                 return;
             }
             let Some(Held {
-                batch, mut called, ..
+                mut batch,
+                mut called,
+                ..
             }) = self.held.pop_front()
             else {
                 return;
             };
             if durability == Durability::Lost {
                 called.is_certain = false;
-                self.refuse_lost(batch);
+                self.refuse_lost(&mut batch);
             } else {
                 match &called.handled {
-                    Ok(handled) => self.reply(batch, &handled.replies),
-                    Err(unavailable) => self.refuse(batch, unavailable),
+                    Ok(handled) => self.reply(&mut batch, &handled.replies),
+                    Err(unavailable) => self.refuse(&mut batch, unavailable),
                 }
             }
+            self.spare = Some(batch);
             self.announce(&called);
         }
     }
@@ -58,7 +61,7 @@ impl Reactor {
         }
     }
 
-    fn reply(&mut self, mut batch: Batch<Origin>, replies: &[u8]) {
+    fn reply(&mut self, batch: &mut Batch<Origin>, replies: &[u8]) {
         let (clients, watchers) = (&mut self.clients, &mut self.watchers);
         batch.answer(replies, |origin, line| match origin {
             Origin::Posted(pending) => pending.reply(line),
@@ -70,7 +73,7 @@ impl Reactor {
         }
     }
 
-    fn refuse(&mut self, mut batch: Batch<Origin>, unavailable: &Unavailable) {
+    fn refuse(&mut self, batch: &mut Batch<Origin>, unavailable: &Unavailable) {
         let clients = &mut self.clients;
         let refusal = refusal::unavailable(unavailable);
         batch.give_up(|origin, line| match origin {
@@ -80,7 +83,7 @@ impl Reactor {
         });
     }
 
-    fn refuse_lost(&mut self, mut batch: Batch<Origin>) {
+    fn refuse_lost(&mut self, batch: &mut Batch<Origin>) {
         let clients = &mut self.clients;
         let refusal = Refusal::new(
             Code::Storage,
@@ -101,7 +104,7 @@ impl Reactor {
     /// with many large replies due is not owed more of them than it takes. A
     /// request with some of its replies is answered with those, and its sender
     /// posts the rest again; one with none stays in the batch.
-    fn give_back(&mut self, mut batch: Batch<Origin>) {
+    fn give_back(&mut self, batch: &mut Batch<Origin>) {
         let mut left: BTreeMap<usize, (Vec<u8>, usize)> = BTreeMap::new();
         let mut leave = |id: usize, line: &[u8]| {
             let (lines, count) = left.entry(id).or_default();
