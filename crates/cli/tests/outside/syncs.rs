@@ -4,11 +4,16 @@
 use crate::support::{BINARY, Server};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::thread;
+use std::time::{Duration, Instant};
 
 const CLIENTS: usize = 48;
 const PUTS: usize = 40;
+
+/// How long strace may take to write down what it has seen.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What one thread has begun and not ended, and the versions that a sync covers.
 #[derive(Default)]
@@ -23,7 +28,8 @@ fn no_reply_leaves_before_its_sync() {
     let trace = folder.path().join("trace");
     let mut command = Command::new("strace");
     command
-        .args(["--follow-forks", "--string-limit=1000000"])
+        // The server itself is our child, and so what is killed.
+        .args(["--daemonize", "--follow-forks", "--string-limit=1000000"])
         .arg("--trace=pwrite64,fdatasync,fsync,sendto,write,writev")
         .arg("--output")
         .arg(&trace)
@@ -44,7 +50,20 @@ fn no_reply_leaves_before_its_sync() {
         }
     });
     server.kill();
-    check(&fs::read_to_string(trace).unwrap());
+    check(&whole(&trace));
+}
+
+/// A trace, once the end of what was traced is in it.
+fn whole(trace: &Path) -> String {
+    let begun = Instant::now();
+    loop {
+        let text = fs::read_to_string(trace).unwrap();
+        if text.ends_with("+++ killed by SIGKILL +++\n") {
+            return text;
+        }
+        assert!(begun.elapsed() < PATIENCE, "strace has not seen the end");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn check(trace: &str) {
