@@ -29,10 +29,11 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// reads history comes to its end whatever is written meanwhile.
 const PAGES: usize = 5;
 
-/// From so many clients on that write and come all at once, half of them go first:
-/// the others are taken in while the disk is at it. With fewer, a second sync costs
-/// more than that gives.
+/// Where so many clients come all at once, and the latest batch has written so many
+/// events, half of them go first: the others are taken in while the disk is at it.
+/// With fewer, a second sync costs more than that gives.
 const SPLIT_CLIENTS_MIN: usize = 16;
+const SPLIT_EVENTS_MIN: usize = 96;
 
 /// Where a reply goes.
 #[derive(Clone, Debug)]
@@ -56,8 +57,8 @@ pub(crate) struct Reactor {
     held: VecDeque<Held>,
     /// One that was held, for its memory.
     spare: Option<Batch<Origin>>,
-    /// Whether the latest batch has changed anything.
-    has_written: bool,
+    /// How many events the latest batch had; none if it has changed nothing.
+    latest_written: usize,
     inbox_first: bool,
     accept_again: bool,
 }
@@ -83,7 +84,7 @@ impl Reactor {
             batch: Batch::new(BATCH_EVENTS_MAX, BATCH_BYTES_MAX),
             held: VecDeque::new(),
             spare: None,
-            has_written: false,
+            latest_written: 0,
             inbox_first: false,
             accept_again: false,
         }
@@ -100,15 +101,10 @@ impl Reactor {
             if std::mem::take(&mut self.accept_again) {
                 self.accept();
             }
-            for event in &events {
-                match event.token() {
-                    WAKE => {}
-                    ACCEPT_LINES | ACCEPT_UNIX => self.accept(),
-                    Token(id) => self.clients.note(id, event),
-                }
-            }
+            self.note(&events);
             self.release();
             self.fill();
+            self.gather(&mut events)?;
             if self.is_time() {
                 self.handle();
             } else if self.batch.is_empty() && self.guest.is_due() {
@@ -124,6 +120,34 @@ impl Reactor {
             }
         }
         self.finish();
+        Ok(())
+    }
+
+    fn note(&mut self, events: &Events) {
+        for event in events {
+            match event.token() {
+                WAKE => {}
+                ACCEPT_LINES | ACCEPT_UNIX => self.accept(),
+                Token(id) => self.clients.note(id, event),
+            }
+        }
+    }
+
+    /// Those who have been answered come back one by one: a batch that leaves with
+    /// the first of them would cost a sync, and the others wait for the next one. So
+    /// as long as more come, it is filled up to the size of the latest.
+    fn gather(&mut self, events: &mut Events) -> io::Result<()> {
+        let mut before = 0;
+        while before < self.batch.len() && self.batch.len() < self.latest_written {
+            before = self.batch.len();
+            match self.poll.poll(events, Some(Duration::ZERO)) {
+                Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(e),
+                _ => {}
+            }
+            self.note(events);
+            self.release();
+            self.fill();
+        }
         Ok(())
     }
 
@@ -184,7 +208,8 @@ impl Reactor {
 
     fn fill_from_clients(&mut self) {
         let mut clients_max = self.clients.busy_count();
-        if self.has_written && self.held.is_empty() && clients_max >= SPLIT_CLIENTS_MIN {
+        let is_split = self.latest_written >= SPLIT_EVENTS_MIN && self.held.is_empty();
+        if is_split && clients_max >= SPLIT_CLIENTS_MIN {
             clients_max /= 2;
         }
         if !self.batch.is_full() {
@@ -214,7 +239,8 @@ impl Reactor {
             .guest
             .call(self.batch.events(), self.batch.len(), is_ahead);
         let handled = called.handled.as_ref();
-        self.has_written = handled.is_ok_and(|handled| !handled.changes.is_empty());
+        let has_written = handled.is_ok_and(|handled| !handled.changes.is_empty());
+        self.latest_written = if has_written { self.batch.len() } else { 0 };
         let next = self.spare.take();
         let next = next.unwrap_or_else(|| Batch::new(BATCH_EVENTS_MAX, BATCH_BYTES_MAX));
         let batch = std::mem::replace(&mut self.batch, next);
