@@ -90,7 +90,7 @@ impl Shared {
 #[derive(Clone)]
 pub struct Mailbox {
     shared: Arc<Shared>,
-    wake: Arc<dyn Fn() + Send + Sync>,
+    wake: Arc<dyn Fn(usize) + Send + Sync>,
 }
 
 impl fmt::Debug for Mailbox {
@@ -123,14 +123,19 @@ impl Mailbox {
         });
         let mailbox = Self {
             shared: Arc::clone(&shared),
-            wake: Arc::new(wake),
+            wake: Arc::new(move |waiting| {
+                if waiting == 1 {
+                    wake();
+                }
+            }),
         };
         (mailbox, Inbox(shared))
     }
 
-    /// The same mailbox, whose actor is woken in another way.
+    /// The same mailbox, whose actor is woken in another way: `wake` is called
+    /// whenever a request was added, with the number of those that wait.
     #[must_use]
-    pub fn waking_with(&self, wake: impl Fn() + Send + Sync + 'static) -> Self {
+    pub fn waking_with(&self, wake: impl Fn(usize) + Send + Sync + 'static) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
             wake: Arc::new(wake),
@@ -158,13 +163,11 @@ impl Mailbox {
             request.answer(Err(Unavailable::not_done(reason)));
             return posted;
         }
-        let first = queue.waiting.is_empty();
         queue.bytes += request.events.len();
         queue.waiting.push_back(request);
+        let waiting = queue.waiting.len();
         drop(queue);
-        if first {
-            (self.wake)();
-        }
+        (self.wake)(waiting);
         Posted::Waiting
     }
 }
@@ -226,6 +229,20 @@ mod tests {
             assert_eq!(answers.recv().unwrap().unwrap(), expected.as_bytes());
         }
         assert!(inbox.take().is_none() && answers.try_recv().is_err());
+    }
+
+    #[test]
+    fn another_way_of_waking_is_told_how_many_requests_wait() {
+        let (mailbox, inbox) = Mailbox::new(2, 1000, || panic!("it is woken otherwise"));
+        let (counter, counts) = mpsc::channel();
+        let mailbox = mailbox.waking_with(move |waiting| counter.send(waiting).unwrap());
+        let (sender, _answers) = mpsc::channel();
+        for posted in [Posted::Waiting, Posted::Waiting, Posted::Full] {
+            assert_eq!(mailbox.post(request("a\n", &sender)), posted);
+        }
+        drop((inbox.take(), inbox.take()));
+        assert_eq!(mailbox.post(request("a\n", &sender)), Posted::Waiting);
+        assert_eq!(counts.try_iter().collect::<Vec<_>>(), [1, 2, 1]);
     }
 
     #[test]

@@ -187,7 +187,7 @@ impl Server {
                 let waker = self.waker;
                 let mailbox = self
                     .mailbox
-                    .waking_with(move || http::wake_soon(Arc::clone(&waker)));
+                    .waking_with(move |waiting| http::wake_soon(&waker, waiting));
                 http::Front::start(
                     listener,
                     mailbox,
@@ -245,7 +245,8 @@ impl Listeners {
     }
 }
 
-fn wake(waker: &Waker) {
+/// Wakes the actor's thread.
+pub(crate) fn wake(waker: &Waker) {
     if let Err(e) = waker.wake() {
         tracing::error!(error = %e, "the actor's thread can't be woken");
     }

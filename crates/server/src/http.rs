@@ -1,6 +1,7 @@
 //! HTTP: events, and keys and content as resources. It runs on a thread of its
 //! own and reaches the actor through its mailbox.
 
+use crate::bind::wake;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::tls::Certificate;
@@ -10,6 +11,7 @@ use answers::Answers;
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use body::Room;
+use guard::Guarded;
 use kv_runtime::Mailbox;
 use mio::Waker;
 pub use path::decode;
@@ -38,8 +40,10 @@ mod serve;
 mod watch;
 
 /// What every handler has.
-#[derive(Clone, Debug)]
-struct Context {
+type Context = Arc<Parts>;
+
+#[derive(Debug)]
+struct Parts {
     mailbox: Mailbox,
     answers: Answers,
     arrivals: Arrivals,
@@ -50,15 +54,25 @@ struct Context {
     begun: Instant,
 }
 
+/// So many requests make a batch that need not wait for more: the actor is at it
+/// while the next ones are read.
+const BATCH_REQUESTS: usize = 32;
+
 /// Wakes the actor's thread once every client of this front that is ready has
-/// been heard: what they ask for makes one batch.
-pub(crate) fn wake_soon(waker: Arc<Waker>) {
-    tokio::spawn(async move {
-        tokio::task::yield_now().await;
-        if let Err(e) = waker.wake() {
-            tracing::error!(error = %e, "the actor's thread can't be woken");
+/// been heard, or enough of them: what they ask for makes one batch. `waiting` is
+/// how many requests wait.
+pub(crate) fn wake_soon(waker: &Arc<Waker>, waiting: usize) {
+    match waiting {
+        1 => {
+            let waker = Arc::clone(waker);
+            tokio::spawn(async move {
+                tokio::task::yield_now().await;
+                wake(&waker);
+            });
         }
-    });
+        BATCH_REQUESTS => wake(waker),
+        _ => {}
+    }
 }
 
 /// The running HTTP front.
@@ -80,7 +94,7 @@ impl Front {
     ) -> io::Result<Self> {
         let answers = Answers::default();
         let delivery = answers.clone().deliver();
-        let context = Context {
+        let context = Arc::new(Parts {
             mailbox,
             answers,
             arrivals,
@@ -89,7 +103,7 @@ impl Front {
             token,
             room: Room::new(&limits),
             begun: Instant::now(),
-        };
+        });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -99,7 +113,8 @@ impl Front {
         };
         let (stop, stopped) = oneshot::channel();
         let tls = certificate.map(|certificate| Arc::clone(&certificate.config).into());
-        let serve = serve::serve(listener, tls, router(context), limits, stopped);
+        let guarded = Guarded::new(Arc::clone(&context), router(context));
+        let serve = serve::serve(listener, tls, guarded, limits, stopped);
         let thread = std::thread::Builder::new()
             .name("http".to_owned())
             .spawn(move || {
@@ -145,9 +160,5 @@ fn router(context: Context) -> Router {
         .route("/openapi.json", get(health::openapi))
         .fallback(problem::no_resource)
         .method_not_allowed_fallback(problem::no_method)
-        .layer(axum::middleware::from_fn_with_state(
-            context.clone(),
-            guard::check,
-        ))
         .with_state(context)
 }

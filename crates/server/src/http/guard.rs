@@ -4,31 +4,58 @@
 
 use super::Context;
 use super::problem::Problem;
-use axum::extract::{Request, State};
+use axum::Router;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::Next;
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
+use hyper_util::service::TowerToHyperService;
 use kv_protocol::{Code, Refusal, authentication};
+use std::convert::Infallible;
 use std::net::IpAddr;
 
-pub(super) async fn check(
-    State(context): State<Context>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let checked = check_page(&context, request.headers())
-        .and_then(|()| check_token(&context, request.uri().path(), request.headers()));
-    let mut response = match checked {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    };
-    // A browser must not take a stored value for a script or a page.
-    response.headers_mut().insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    response
+/// The router, behind the guard: nothing reaches it that was not let in.
+#[derive(Clone, Debug)]
+pub(super) struct Guarded {
+    context: Context,
+    router: TowerToHyperService<Router>,
+}
+
+impl Guarded {
+    pub(super) fn new(context: Context, router: Router) -> Self {
+        Self {
+            context,
+            router: TowerToHyperService::new(router),
+        }
+    }
+
+    /// What answers one client.
+    pub(super) fn service(
+        self,
+    ) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+    {
+        service_fn(move |request: Request<Incoming>| {
+            let answer = check(&self.context, &request).map(|()| self.router.call(request));
+            async move {
+                let mut response = match answer {
+                    Ok(answer) => answer.await?,
+                    Err(problem) => problem.into_response(),
+                };
+                // A browser must not take a stored value for a script or a page.
+                response.headers_mut().insert(
+                    header::X_CONTENT_TYPE_OPTIONS,
+                    HeaderValue::from_static("nosniff"),
+                );
+                Ok(response)
+            }
+        })
+    }
+}
+
+fn check(context: &Context, request: &Request<Incoming>) -> Result<(), Problem> {
+    check_page(context, request.headers())?;
+    check_token(context, request.uri().path(), request.headers())
 }
 
 /// Refuses what a web page of another origin may have sent.

@@ -1,12 +1,11 @@
 //! Accepts HTTP clients, no more than there is room for; at the end, finishes
 //! what they have begun.
 
+use super::guard::Guarded;
 use crate::limits::Limits;
-use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +26,7 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 pub(super) async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
-    router: Router,
+    guarded: Guarded,
     limits: Limits,
     mut stopped: oneshot::Receiver<()>,
 ) {
@@ -44,13 +43,13 @@ pub(super) async fn serve(
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.http_stall_timeout));
         let stream = Box::pin(stream);
-        let (http, router) = (http.clone(), router.clone());
+        let (http, guarded) = (http.clone(), guarded.clone());
         let (tls, watcher) = (tls.clone(), connections.watcher());
         tokio::spawn(async move {
             match tls {
-                None => converse(&http, stream, router, watcher).await,
+                None => converse(&http, stream, guarded, watcher).await,
                 Some(tls) => match timeout(limits.http_stall_timeout, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => converse(&http, Box::pin(stream), router, watcher).await,
+                    Ok(Ok(stream)) => converse(&http, Box::pin(stream), guarded, watcher).await,
                     Ok(Err(e)) => tracing::debug!(error = %e, "an HTTP client speaks no TLS"),
                     Err(_) => tracing::debug!("an HTTP client did not begin TLS in time"),
                 },
@@ -71,11 +70,10 @@ pub(super) async fn serve(
 async fn converse<S: AsyncRead + AsyncWrite + 'static>(
     http: &http1::Builder,
     stream: Pin<Box<S>>,
-    router: Router,
+    guarded: Guarded,
     watcher: Watcher,
 ) {
-    let service = TowerToHyperService::new(router);
-    let connection = http.serve_connection(TokioIo::new(stream), service);
+    let connection = http.serve_connection(TokioIo::new(stream), guarded.service());
     if let Err(e) = watcher.watch(connection).await {
         tracing::debug!(error = %e, "an HTTP connection has failed");
     }

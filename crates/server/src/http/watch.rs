@@ -36,7 +36,7 @@ pub(super) async fn get(
     };
     // Who comes again has seen more than when it asked first.
     let since = last_event_id(&headers)?.or(since);
-    let mut feed = Feed::begin(context.arrivals, prefix, since);
+    let mut feed = Feed::begin(context.arrivals.clone(), prefix, since);
     let begun = match feed.receiver.recv().await {
         Some(Told::Begun(version)) => version,
         Some(Told::Refused(refusal)) => return Err(refusal.into()),
