@@ -32,6 +32,7 @@ use report::{Report, targets_table};
 use session::Session;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use values::Values;
 
 /// Measures the store beside its rivals.
 #[derive(Debug, Parser)]
@@ -55,6 +56,9 @@ enum Command {
     ServeBare {
         /// What is appended to
         file: PathBuf,
+        /// YCSB's records are its values
+        #[arg(long)]
+        records: bool,
     },
     /// Carries out operations, for their instructions to be counted
     #[command(hide = true)]
@@ -91,7 +95,14 @@ fn main() -> ExitCode {
         Command::Run(run) => bench(run),
         Command::Instructions(arguments) => instructions::run(&arguments),
         Command::ServeFixed => servers::serve_fixed(),
-        Command::ServeBare { file } => servers::serve_bare(&file),
+        Command::ServeBare { file, records } => servers::serve_bare(
+            &file,
+            &if records {
+                Values::record()
+            } else {
+                Values::small()
+            },
+        ),
         Command::Operations(operations) => operations.run(),
     };
     match done {

@@ -15,7 +15,7 @@ mod fixed;
 mod ours;
 mod redis;
 
-pub(crate) use bare::serve_bare;
+pub(crate) use bare::{BARE, serve_bare};
 pub(crate) use fixed::{FIXED, serve_fixed};
 pub(crate) use ours::{OURS, StoreSettings};
 pub(crate) use redis::{PROGRAM as REDIS_PROGRAM, REDIS, SETTINGS as REDIS_SETTINGS};

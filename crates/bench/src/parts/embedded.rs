@@ -12,6 +12,7 @@ use group::Group;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+mod bare;
 mod fjall;
 mod group;
 mod ours;
@@ -26,9 +27,12 @@ pub(super) const METHOD: &str = "In this process, without a front. In batches: o
     (an insert and `persist` in each thread). Durable is `fdatasync` or more before the return: \
     fjall `SyncAll`, redb `Immediate`, SQLite WAL with `synchronous=FULL`; every put changes its \
     value. Each has 512 MiB of \
-    cache. Gets: one thread, uniform keys; in batches, 64 in one call, or in one read transaction.";
+    cache. Gets: one thread, uniform keys; in batches, 64 in one call, or in one read transaction. \
+    The bare log and map is no store, but says what the disk and memory alone allow: as many bytes \
+    as the store's log takes are appended and synced, and a hash map holds every value.";
 
 const OURS: &str = "engine";
+const BARE: &str = "bare log and map";
 const FJALL: &str = "fjall";
 const FJALL_ALONE: &str = "fjall, its own commits";
 const REDB: &str = "redb";
@@ -112,8 +116,9 @@ pub(super) fn targets() -> Vec<Target> {
 
 pub(super) fn run(session: &mut Session) -> Result<(), Failure> {
     let plan = session.plan;
-    let engines: [Box<dyn Engine>; 4] = [
+    let engines: [Box<dyn Engine>; 5] = [
         Box::new(ours::Ours::open(&session.folder("embedded-ours")?)?),
+        Box::new(bare::Bare::open(&session.folder("embedded-bare")?)?),
         Box::new(fjall::Fjall::open(&session.folder("embedded-fjall")?)?),
         Box::new(redb::Redb::open(&session.folder("embedded-redb")?)?),
         Box::new(sqlite::Sqlite::open(&session.folder("embedded-sqlite")?)?),

@@ -8,7 +8,7 @@ use crate::plan::Plan;
 use crate::protocol::Wire;
 use crate::requests::{Each, Operation};
 use crate::results::{Bound, Figures, Point, Target};
-use crate::servers::{OURS, StoreSettings};
+use crate::servers::{BARE, OURS, Server, StoreSettings};
 use crate::session::Session;
 use crate::statistics::middle;
 use crate::values::Values;
@@ -16,12 +16,14 @@ use kv_engine::files::native::NativeFiles;
 use kv_engine::{Options, Store};
 use std::fs::File;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub(super) const METHOD: &str = "One value at a time, each durable before the next: the median time \
     of one. Natively in the engine, over lines with 1 connection, and, beside them, the same bytes \
-    appended to a file with one write and `fdatasync`.";
+    appended to a file with one write and `fdatasync`; the bare server receives them over lines, \
+    and does no more than that.";
 
 const ENGINE: &str = "engine";
 const RAW: &str = "raw write and sync";
@@ -52,6 +54,7 @@ pub(super) fn targets(plan: &Plan) -> Vec<Target> {
 pub(super) fn run(session: &mut Session) -> Result<(), Failure> {
     let plan = session.plan;
     let server = session.ours(&session.path("large-ours"), StoreSettings::default())?;
+    let bare = Server::bare(&session.path("large-bare"), false)?;
     let data = session.folder("large-engine")?;
     let opened = Store::open(NativeFiles::new(data), Options::default());
     let (mut store, _) = opened.map_err(failed)?;
@@ -65,24 +68,12 @@ pub(super) fn run(session: &mut Session) -> Result<(), Failure> {
             session.measure(point(*bytes, ENGINE), run, || {
                 in_engine(&mut store, &wire, *count)
             })?;
-            let address = server.address(wire.protocol)?;
-            session.measure(point(*bytes, OURS), run, || {
-                // The time is as long as it takes.
-                let load = Load {
-                    connections: 1,
-                    depth: 1,
-                    warm_up: Duration::ZERO,
-                    time: Duration::ZERO,
-                };
-                let mut milliseconds = Vec::new();
-                for number in 0..*count as u64 {
-                    let put = &mut Each(std::iter::once(number));
-                    let run = Run::of(address, &wire, load, put)?;
-                    #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
-                    milliseconds.push(run.latencies.max() as f64 / 1e6);
-                }
-                Ok(median(milliseconds))
-            })?;
+            for (server, name) in [(&server, OURS), (&bare, BARE)] {
+                let address = server.address(wire.protocol)?;
+                session.measure(point(*bytes, name), run, || {
+                    over_lines(address, &wire, *count)
+                })?;
+            }
         }
     }
     Ok(())
@@ -90,6 +81,24 @@ pub(super) fn run(session: &mut Session) -> Result<(), Failure> {
 
 fn median(milliseconds: Vec<f64>) -> Figures {
     Figures::from_iter(middle(milliseconds).map(|median| ("ms_each", median)))
+}
+
+fn over_lines(address: SocketAddr, wire: &Wire, count: usize) -> Result<Figures, Failure> {
+    // The time is as long as it takes.
+    let load = Load {
+        connections: 1,
+        depth: 1,
+        warm_up: Duration::ZERO,
+        time: Duration::ZERO,
+    };
+    let mut milliseconds = Vec::new();
+    for number in 0..count as u64 {
+        let put = &mut Each(std::iter::once(number));
+        let run = Run::of(address, wire, load, put)?;
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+        milliseconds.push(run.latencies.max() as f64 / 1e6);
+    }
+    Ok(median(milliseconds))
 }
 
 fn write_raw(path: &Path, value: &[u8], count: usize) -> Result<Figures, Failure> {

@@ -69,9 +69,7 @@ pub(super) fn targets() -> Vec<Target> {
 
 pub(super) fn run(session: &mut Session) -> Result<(), Failure> {
     let plan = session.plan;
-    let mut servers = servers(session, "lines", StoreSettings::default(), &Values::small())?;
-    let bare = Server::bare(&session.path("lines-bare"))?;
-    servers.push((bare, Wire::new(Protocol::Lines, Values::small())));
+    let servers = servers(session, "lines", StoreSettings::default(), &Values::small())?;
     for (server, wire) in &servers {
         let address = server.address(wire.protocol)?;
         send_all(address, wire, &mut Each(scattered(plan.keys)))?;
@@ -105,7 +103,8 @@ pub(super) fn run(session: &mut Session) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The store, and Redis where it is installed, each with how it is spoken to.
+/// The store, Redis where it is installed, and the bare server, each with how it
+/// is spoken to. The values are the small ones, or YCSB's records.
 pub(super) fn servers(
     session: &Session,
     name: &str,
@@ -119,5 +118,8 @@ pub(super) fn servers(
         Some(redis) => servers.push((redis, Wire::new(Protocol::Redis, values.clone()))),
         None => eprintln!("redis-server is not installed: its figures are left out"),
     }
+    let has_records = values.bytes() != Values::small().bytes();
+    let bare = Server::bare(&session.path(&format!("{name}-bare")), has_records)?;
+    servers.push((bare, Wire::new(Protocol::Lines, values.clone())));
     Ok(servers)
 }

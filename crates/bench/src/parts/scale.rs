@@ -16,6 +16,8 @@ use crate::statistics::shown;
 use crate::values::{KEY_BYTES, Values, scattered};
 use kv_engine::files::native::NativeFiles;
 use kv_engine::{Options, Store};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -27,6 +29,12 @@ pub(super) const METHOD: &str = "Values of 200 bytes, none of them cached: a get
     key's bytes.";
 
 pub(crate) const ENGINE: &str = "engine";
+
+/// The read of a file that a get can't do without, at a random place.
+const READ: &str = "a read of the file alone";
+
+/// How much such a read reads: about a line of the log.
+const LINE_BYTES: usize = 272;
 
 /// The numbers of keys for which opening has a target.
 const OPENED_KEYS: u64 = 1_000_000;
@@ -194,8 +202,36 @@ fn engine_costs(session: &mut Session, directories: &[(u64, PathBuf)]) -> Result
                 })?;
             }
         }
+        for (keys, data) in directories {
+            let point = cost(Operation::Get, *keys, READ);
+            session.measure(point, run, || reads(data, plan.run_time / 4, &mut random))?;
+        }
     }
     Ok(())
+}
+
+/// What it costs to read a line's length at a random place of the segments.
+fn reads(data: &Path, time: Duration, random: &mut Random) -> Result<Figures, Failure> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(data)? {
+        let entry = entry?;
+        let bytes = entry.metadata()?.len();
+        let is_segment = entry.file_name().as_encoded_bytes()[0].is_ascii_digit();
+        if is_segment && bytes > LINE_BYTES as u64 {
+            files.push((File::open(entry.path())?, bytes - LINE_BYTES as u64));
+        }
+    }
+    let mut line = [0; LINE_BYTES];
+    let (begun, mut count) = (Instant::now(), 0);
+    while begun.elapsed() < time {
+        for _ in 0..BATCH {
+            let place = usize::try_from(random.below(files.len() as u64)).map_err(failed)?;
+            let (file, bytes) = &files[place];
+            file.read_exact_at(&mut line, random.below(*bytes))?;
+        }
+        count += BATCH;
+    }
+    Ok(each(begun.elapsed(), count))
 }
 
 fn open(data: &Path) -> Result<Store<NativeFiles>, Failure> {

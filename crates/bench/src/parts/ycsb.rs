@@ -15,7 +15,8 @@ pub(super) const METHOD: &str = "A: half reads, half updates; B: 5 % updates; C:
     what is new, 5 % inserts; F: half reads, half read-modify-writes, which count once. Zipfian \
     (0.99, scrambled), latest for D; 64 connections; a record is a JSON object of ten fields of \
     100 bytes, read and written whole. Cooper et al., Benchmarking Cloud Serving Systems with \
-    YCSB, SoCC 2010. The store's cache is large enough for every record, as Redis's memory is.";
+    YCSB, SoCC 2010. The store's cache is large enough for every record, as Redis's memory is. The \
+    bare server is that of the lines.";
 
 const CONNECTIONS: usize = 64;
 

@@ -27,15 +27,20 @@ const LINE_BYTES_MORE: usize = 26;
 const ACCEPT: Token = Token(usize::MAX);
 
 impl Server {
-    /// This program, as a bare server that appends to a file.
-    pub(crate) fn bare(file: &Path) -> Result<Self, Failure> {
-        let program = std::env::current_exe()?;
-        Self::announced(BARE, Command::new(program).arg("serve-bare").arg(file))
+    /// This program, as a bare server that appends to a file. Its values are the
+    /// small ones, or YCSB's records.
+    pub(crate) fn bare(file: &Path, records: bool) -> Result<Self, Failure> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("serve-bare").arg(file);
+        if records {
+            command.arg("--records");
+        }
+        Self::announced(BARE, &mut command)
     }
 }
 
 /// Serves until it is killed.
-pub(crate) fn serve_bare(file: &Path) -> Result<(), Failure> {
+pub(crate) fn serve_bare(file: &Path, values: &Values) -> Result<(), Failure> {
     let mut file = File::create(file)?;
     let mut listener = TcpListener::bind(([127, 0, 0, 1], 0).into())?;
     eprintln!("{{\"lines\":\"{}\"}}", listener.local_addr()?);
@@ -50,7 +55,7 @@ pub(crate) fn serve_bare(file: &Path) -> Result<(), Failure> {
         let mut heard = Vec::new();
         for event in &events {
             match event.token() {
-                ACCEPT => accept(&listener, &mut clients, &poll)?,
+                ACCEPT => accept(&listener, &mut clients, &poll, values)?,
                 token => heard.push(token),
             }
         }
@@ -78,6 +83,7 @@ fn accept(
     listener: &TcpListener,
     clients: &mut BTreeMap<Token, Client>,
     poll: &Poll,
+    values: &Values,
 ) -> Result<(), Failure> {
     loop {
         match listener.accept() {
@@ -87,7 +93,7 @@ fn accept(
                 let interest = Interest::READABLE | Interest::WRITABLE;
                 poll.registry()
                     .register(&mut stream, Token(next), interest)?;
-                clients.insert(Token(next), Client::new(stream));
+                clients.insert(Token(next), Client::new(stream, values.clone()));
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(e) => return Err(failed(e)),
@@ -98,18 +104,21 @@ fn accept(
 struct Client {
     stream: TcpStream,
     input: Vec<u8>,
+    /// So much of it has no end of a line.
+    searched: usize,
     replies: Vec<u8>,
     /// A value, which is the same under every key but for its key.
     values: Values,
 }
 
 impl Client {
-    fn new(stream: TcpStream) -> Self {
+    fn new(stream: TcpStream, values: Values) -> Self {
         Self {
             stream,
             input: Vec::new(),
+            searched: 0,
             replies: Vec::new(),
-            values: Values::small(),
+            values,
         }
     }
 
@@ -130,9 +139,10 @@ impl Client {
             }
         }
         let mut rest = &self.input[..];
-        while let Some(end) = memchr(b'\n', rest) {
-            let (line, behind) = rest.split_at(end + 1);
-            rest = behind;
+        let mut searched = self.searched;
+        while let Some(end) = memchr(b'\n', &rest[searched..]) {
+            let (line, behind) = rest.split_at(searched + end + 1);
+            (rest, searched) = (behind, 0);
             let key = line.get(KEY_START..KEY_START + KEY_BYTES);
             let key = key.ok_or_else(|| io::Error::other("no event of the load generator"))?;
             self.replies
@@ -148,6 +158,7 @@ impl Client {
             }
             self.replies.extend_from_slice(b",\"version\":1000000}\n");
         }
+        self.searched = rest.len();
         let read = self.input.len() - rest.len();
         self.input.drain(..read);
         Ok(true)

@@ -125,6 +125,14 @@ fn rows_that_are_out_of_order_make_no_checkpoint() {
                 lines
             };
             assert!(is_taken(&files, name, &with([0, 1, 2, 3]), &keys));
+            // Numbers as JSON has none.
+            let version = rows[1].split(',').nth(1).unwrap();
+            for wrong in ["", "01", "-1", "1.0", "1e0", &format!("0{version}")] {
+                let mut lines = lines.clone();
+                let row = rows[1].replacen(&format!(",{version},"), &format!(",{wrong},"), 1);
+                lines[place] = lines[place].replace(rows[1], &row);
+                assert!(!is_taken(&files, name, &lines, &keys), "{kind} {row}");
+            }
             for order in [[1, 0, 2, 3], [0, 2, 1, 3], [0, 1, 3, 2], [0, 0, 2, 3]] {
                 let is_taken = is_taken(&files, name, &with(order), &keys);
                 assert!(!is_taken, "{kind} {order:?}");
