@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 const CLIENTS: usize = 48;
 const PUTS: usize = 40;
 
+/// So many at once: what comes together is worth two syncs.
+const DEPTH: usize = 4;
+
 /// How long strace may take to write down what it has seen.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -41,10 +44,16 @@ fn no_reply_leaves_before_its_sync() {
         for client in 0..CLIENTS {
             let mut lines = server.lines();
             scope.spawn(move || {
-                for put in 0..PUTS {
-                    let key = format!("{client}/{put}");
-                    let reply = lines.say(&format!(r#"{{"type":"put","key":"{key}","value":1}}"#));
-                    assert!(reply.contains(r#""status":"ok""#), "{reply}");
+                for first in (0..PUTS).step_by(DEPTH) {
+                    let event = |put| {
+                        format!(r#"{{"type":"put","key":"{client}/{put}","value":1}}"#) + "\n"
+                    };
+                    let events: String = (first..first + DEPTH).map(event).collect();
+                    lines.send(events.as_bytes());
+                    for _ in 0..DEPTH {
+                        let reply = lines.reply();
+                        assert!(reply.contains(r#""status":"ok""#), "{reply}");
+                    }
                 }
             });
         }
