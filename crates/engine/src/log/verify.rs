@@ -184,6 +184,7 @@ impl State {
             None => self.end_of_newest(files, number, length)?,
         };
         let last = extent.map(|extent| extent.checksum);
+        let lines_before = self.verified.lines;
         let damage_before = self.verified.damage.len();
         let sound = survey(&file, end, last, |place, piece| {
             self.piece(number, place, piece);
@@ -191,7 +192,7 @@ impl State {
         })?;
         if let Some(extent) = extent.filter(|extent| extent.bytes > length) {
             let place = Place {
-                line: self.verified.lines + 1,
+                line: self.verified.lines - lines_before + 1,
                 byte: length,
             };
             let reason = format!("the file ends here; {} bytes are sealed", extent.bytes);

@@ -283,3 +283,18 @@ fn a_checkpoint_that_the_disk_refuses_stops_nothing() {
     assert_eq!(report.keys, KEYS);
     assert!(get(&mut store, &key(1)).is_ok());
 }
+
+#[test]
+fn one_that_was_begun_and_left_is_begun_anew() {
+    let files = MemoryFiles::default();
+    let mut store = open(&files);
+    // A shorter log gets no checkpoint when the store stops.
+    put(&mut store, "a", &quoted(&"x".repeat(1 << 20)));
+    let name = format!("checkpoint-{:016}.jsonl", 1);
+    replace(&files, &name, b"{\"c\":\"");
+    store.stop();
+    assert_eq!(checkpoints(&files), [name]);
+    let (mut store, report) = open_with(&files, Options::default());
+    assert_eq!((report.keys, report.replayed_bytes), (1, 0));
+    assert!(get(&mut store, "a").is_ok());
+}

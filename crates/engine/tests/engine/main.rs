@@ -13,6 +13,7 @@ mod contenders;
 mod events;
 mod expiry;
 mod failures;
+mod figures;
 mod files_conformance;
 mod headers;
 mod history;

@@ -310,3 +310,21 @@ fn what_was_deleted_behind_a_checkpoint_is_not_told_as_lost() {
     assert_eq!(lost, ["hit"], "{report:?}");
     assert_eq!(report.keys[0].now, None);
 }
+
+#[test]
+fn a_segment_that_is_cut_short_is_told_with_its_own_line() {
+    let files = written();
+    for number in [1, 2] {
+        let files = copy(&files);
+        let name = format!("0000000{number}.jsonl");
+        let whole = bytes_of(&files, &name);
+        let lines: Vec<_> = whole.split_inclusive(|byte| *byte == b'\n').collect();
+        let kept = lines.len() - 1;
+        replace(&files, &name, &lines[..kept].concat());
+        let [damage] = &verified(&files).damage[..] else {
+            panic!("one damage");
+        };
+        assert_eq!((&damage.file, damage.line), (&name, kept as u64 + 1));
+        assert_eq!(damage.byte, (whole.len() - lines[kept].len()) as u64);
+    }
+}

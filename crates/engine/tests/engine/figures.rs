@@ -1,0 +1,50 @@
+//! The figures that a store tells of itself.
+
+use crate::common::*;
+use kv_engine::files::Files;
+use kv_engine::files::memory::MemoryFiles;
+use kv_engine::{Options, Store};
+use serde_json::Value;
+
+fn figures<F: Files>(store: &mut Store<F>) -> Value {
+    ask(store, r#"{"type":"stats"}"#)
+}
+
+#[test]
+fn segments_are_counted_with_the_one_that_is_open() {
+    let files = MemoryFiles::default();
+    let options = Options {
+        segment_bytes_max: 500,
+        ..Options::default()
+    };
+    let (mut store, _) = open_with(&files, options);
+    assert_eq!(figures(&mut store)["segments"], 0);
+    for number in 0..30 {
+        put(&mut store, &format!("k{number:02}"), "1");
+        let segments = files.list().unwrap();
+        let segments = segments.iter().filter(|name| name.starts_with('0'));
+        assert_eq!(figures(&mut store)["segments"], segments.count());
+    }
+    assert!(figures(&mut store)["segments"].as_u64() > Some(3));
+}
+
+#[test]
+fn a_batch_that_the_disk_refused_leaves_no_trace_in_them() {
+    let told = [true, false].map(|is_refused| {
+        let files = FaultyFiles::new();
+        put(&mut open(&files), "a", "1");
+        let mut store = open(&files);
+        if is_refused {
+            files.fault.set(Fault::Create);
+            let several = r#"{"type":"put_many","entries":{"x":1,"y":2,"z":3}}"#;
+            assert_eq!(code_in(&say(&mut store, several)), "storage");
+            files.fault.set(Fault::None);
+        }
+        // In the place where several changes would have shared a line.
+        put(&mut store, "b", "1");
+        let before = figures(&mut store);
+        put(&mut store, "b", "2");
+        (before, figures(&mut store))
+    });
+    assert_eq!(told[0], told[1]);
+}
