@@ -116,6 +116,42 @@ fn backup_of(changes: &[Change<'_>]) -> MemoryFile {
 }
 
 #[test]
+fn a_header_within_a_backup_is_damage() {
+    let change = [Change::Put {
+        key: "a".into(),
+        value: "1".into(),
+        expires_ms: None,
+    }];
+    for has_header in [false, true] {
+        let mut text = Vec::new();
+        let checksum = record::write_backup_begin(&mut text, TIME_MS, 0, 0);
+        let mut line = Vec::new();
+        let mut checksum = record::write_changes(&mut line, checksum, TIME_MS, 1, None, &change);
+        text.append(&mut line);
+        if has_header {
+            // As it stands in a log, but for the line that it follows.
+            record::write_header(&mut line, TIME_MS, 1, 1, &[]);
+            let rest = &line[record::PREFIX_BYTES..line.len() - 1];
+            checksum = record::checksum_of(checksum, rest);
+            text.extend_from_slice(format!("{{\"c\":\"{checksum:08x}\",").as_bytes());
+            text.extend_from_slice(&line.split_off(record::PREFIX_BYTES));
+        }
+        line.clear();
+        record::write_backup_end(&mut line, checksum, TIME_MS, 1, 2 + u64::from(has_header));
+        text.append(&mut line);
+        let mut backup = MemoryFiles::default().create("backup").unwrap();
+        backup.write_at(0, &text).unwrap();
+        let to = MemoryFiles::default();
+        let restored = restore(&[("b", backup)], &to, TIME_MS, 1 << 20, |_, _| {});
+        if has_header {
+            assert!(matches!(restored, Err(RestoreError::Damage(damage)) if damage.line == 3));
+        } else {
+            assert_eq!(restored.unwrap().version, 1);
+        }
+    }
+}
+
+#[test]
 fn what_is_torn_is_counted_to_the_byte() {
     let files = MemoryFiles::default();
     put(&mut open(&files), "a", "1");
