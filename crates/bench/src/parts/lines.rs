@@ -14,13 +14,16 @@ use crate::values::{Values, scattered};
 
 pub(super) const METHOD: &str = "One load generator, on one thread, speaks both protocols: a closed \
     loop over TCP on the loopback. Every value that comes back is compared to the byte. Keys are \
-    chosen uniformly. The store has its defaults; Redis has `appendonly yes` and \
-    `appendfsync always`. The bare server does only what no server can leave out: one thread \
+    chosen uniformly. The store has its defaults, but a cache for every value, as Redis's memory is; \
+    Redis has `appendonly yes` and `appendfsync always`. The bare server does only what no server can leave out: one thread \
     receives, appends as many bytes, syncs, and sends the same replies; it parses nothing and \
     keeps nothing, so it is no store, but says what system calls and syncs alone allow.";
 
 /// The numbers of connections that are drawn.
 pub(crate) const CONNECTIONS: [usize; 5] = [1, 4, 16, 64, 256];
+
+/// What a value takes in the cache, its key included.
+const CACHED_VALUE_BYTES: u64 = 200 + 20 + 80;
 
 /// The depth of the loads with targets, beside 1.
 const DEEP: usize = 16;
@@ -69,7 +72,11 @@ pub(super) fn targets() -> Vec<Target> {
 
 pub(super) fn run(session: &mut Session) -> Result<(), Failure> {
     let plan = session.plan;
-    let servers = servers(session, "lines", StoreSettings::default(), &Values::small())?;
+    let settings = StoreSettings {
+        cache_bytes_max: usize::try_from(plan.keys * CACHED_VALUE_BYTES).ok(),
+        ..StoreSettings::default()
+    };
+    let servers = servers(session, "lines", settings, &Values::small())?;
     for (server, wire) in &servers {
         let address = server.address(wire.protocol)?;
         send_all(address, wire, &mut Each(scattered(plan.keys)))?;
