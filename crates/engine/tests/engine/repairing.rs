@@ -328,3 +328,26 @@ fn a_segment_that_is_cut_short_is_told_with_its_own_line() {
         assert_eq!(damage.byte, (whole.len() - lines[kept].len()) as u64);
     }
 }
+
+#[test]
+fn a_damaged_line_feed_costs_the_lines_beside_it_and_no_others() {
+    let name = "00000001.jsonl";
+    let whole = bytes_of(&written(), name);
+    let ends: Vec<_> = memchr::memchr_iter(b'\n', &whole).collect();
+    for line in 1..ends.len() - 1 {
+        let files = written();
+        let mut bytes = whole.clone();
+        bytes[ends[line]] ^= 1;
+        replace(&files, name, &bytes);
+        let [damage] = &verified(&files).damage[..] else {
+            panic!("one damage");
+        };
+        assert_eq!(
+            (damage.line, damage.byte),
+            (line as u64 + 1, ends[line - 1] as u64 + 1)
+        );
+        assert_eq!(damage.bytes, (ends[line + 1] - ends[line - 1]) as u64);
+        let (report, _) = repaired(&files);
+        assert_eq!((report.damage.len(), report.versions_lost), (1, 2));
+    }
+}
