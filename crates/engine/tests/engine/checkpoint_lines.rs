@@ -7,6 +7,7 @@ use kv_engine::log::record::{PREFIX_BYTES, checksum_of};
 use kv_engine::{Options, Store};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 const LINE_BYTES: usize = 8 * 1024;
 
@@ -72,7 +73,7 @@ fn summed(lines: &[String]) -> String {
     for line in lines {
         let rest = &line[PREFIX_BYTES..];
         checksum = checksum_of(checksum, rest.as_bytes());
-        text += &format!("{{\"c\":\"{checksum:08x}\",{rest}\n");
+        writeln!(text, "{{\"c\":\"{checksum:08x}\",{rest}").unwrap();
     }
     text
 }

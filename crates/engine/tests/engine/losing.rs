@@ -156,15 +156,12 @@ fn lines_of_a_repaired_segment_tell_where_their_batch_begins() {
         let (mut offset, mut begun, mut behind, mut batches) = (0, 0, 0, 0);
         for line in repaired.split_inclusive('\n') {
             let told: serde_json::Value = serde_json::from_str(line).unwrap();
-            match told["b"].as_u64() {
-                Some(bytes) => {
-                    assert_eq!(bytes, offset - begun, "change {change}: {line}");
-                    behind += 1;
-                }
-                None => {
-                    begun = offset;
-                    batches += 1;
-                }
+            if let Some(bytes) = told["b"].as_u64() {
+                assert_eq!(bytes, offset - begun, "change {change}: {line}");
+                behind += 1;
+            } else {
+                begun = offset;
+                batches += 1;
             }
             offset += line.len() as u64;
         }
