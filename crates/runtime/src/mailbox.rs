@@ -243,6 +243,8 @@ mod tests {
         drop((inbox.take(), inbox.take()));
         assert_eq!(mailbox.post(request("a\n", &sender)), Posted::Waiting);
         assert_eq!(counts.try_iter().collect::<Vec<_>>(), [1, 2, 1]);
+        // What waits is answered while somebody listens.
+        drop(inbox);
     }
 
     #[test]
