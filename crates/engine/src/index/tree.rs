@@ -233,7 +233,14 @@ impl<K: TreeKey + Clone> Tree<K> {
             return;
         };
         let (bound, upper) = self.root.take_behind(lower);
-        self.root.child_mut(lower).join(bound, upper);
+        let group = self.root.child_mut(lower);
+        let last = group.last();
+        group.join(bound, upper);
+        // The only leaf of a group may be empty; it is not, beside others.
+        if group.child(last).count() == 0 || group.child(last + 1).count() == 0 {
+            let (_, upper) = group.take_behind(last);
+            group.child_mut(last).join(upper);
+        }
     }
 }
 
