@@ -135,10 +135,14 @@ impl Reactor {
 
     /// Those who have been answered come back one by one: a batch that leaves with
     /// the first of them would cost a sync, and the others wait for the next one. So
-    /// as long as more come, it is filled up to the size of the latest.
+    /// as long as more come, it is filled up to the size of the latest; but not where
+    /// that was large enough to be split.
     fn gather(&mut self, events: &mut Events) -> io::Result<()> {
         let mut before = 0;
-        while before < self.batch.len() && self.batch.len() < self.latest_written {
+        while before < self.batch.len()
+            && self.batch.len() < self.latest_written
+            && self.latest_written < SPLIT_EVENTS_MIN
+        {
             before = self.batch.len();
             match self.poll.poll(events, Some(Duration::ZERO)) {
                 Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(e),

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub(super) const METHOD: &str = "Values of 200 bytes, none of them cached: a get is a read of the \
-    file, checked. The engine is driven natively in batches of 64, each put synced; over lines, \
+    file, checked; beside it, as many bytes read at random places of the files, and nothing else. The engine is driven natively in batches of 64, each put synced; over lines, \
     64 connections do the same to the binary. Opening is timed from the start of the binary to \
     its ready line, and Redis's to its first answer; files are in the page cache. Memory is what \
     the process has to itself after opening, less that of an empty store, over the keys, less the \
