@@ -183,6 +183,23 @@ proptest! {
     }
 }
 
+/// A group's only leaf may be emptied: no other one is beside it to take it in.
+#[test]
+fn groups_that_are_joined_keep_no_empty_leaf() {
+    // A group of 32 leaves that are filled in order, and some more.
+    let (first, appended) = (32 * 56, 2300);
+    let remove = |start: u32, count| {
+        Step::Remove(Run {
+            start: start * 2,
+            step: 2,
+            count,
+            is_backward: false,
+        })
+    };
+    let steps = [remove(first, appended - first), remove(0, first - 100)];
+    compare::<255>(&steps, appended);
+}
+
 /// How many keys are looked at where every key has the same tag: not many more
 /// than the order takes.
 #[test]
