@@ -3,13 +3,14 @@
 //! made, changed or removed without a sync of the directory may be back.
 
 use fastrand::Rng;
+use inode::{Change, Inode};
 use kv_engine::files::{Access, File, FileError, FileErrorKind, Files};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
-const SECTOR_BYTES: usize = 512;
+mod inode;
 
 /// What a call does instead of its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,32 +49,6 @@ struct Disk {
     crashed: bool,
     full: bool,
     trace: DefaultHasher,
-}
-
-#[derive(Clone, Debug, Default, Hash)]
-struct Inode {
-    /// What every reader sees.
-    content: Vec<u8>,
-    /// What was durable before the first of `changes`.
-    base: Vec<u8>,
-    changes: Vec<(Change, Fate)>,
-}
-
-#[derive(Clone, Debug, Hash)]
-enum Change {
-    Write(usize, Vec<u8>),
-    Length(usize),
-}
-
-/// What a crash does with a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Fate {
-    /// It is durable.
-    Kept,
-    /// It may survive, and the next sync makes it durable.
-    Waiting,
-    /// It may survive. Its sync has failed, and no later one says anything of it.
-    Doubtful,
 }
 
 #[derive(Clone, Debug, Hash)]
@@ -161,15 +136,11 @@ impl SimulatedFiles {
         for (name, inode) in names {
             let content = disk.inodes[inode].after_crash(random, survives);
             let number = after.inodes.len();
-            after.inodes.push(Inode {
-                base: content.clone(),
-                content,
-                changes: Vec::new(),
-            });
+            after.inodes.push(Inode::durable(content));
             after.names.insert(name.clone(), number);
             after.durable_names.insert(name, number);
         }
-        let survivors: Vec<_> = after.inodes.iter().map(|inode| &inode.content).collect();
+        let survivors: Vec<_> = after.inodes.iter().map(Inode::content).collect();
         ("crash", &after.names, survivors).hash(&mut after.trace);
         Self(Rc::new(RefCell::new(after)))
     }
@@ -183,15 +154,7 @@ impl SimulatedFiles {
             .map(|(name, inode)| (name.clone(), *inode))
             .collect();
         let (name, inode) = all.get(random.usize(..all.len().max(1)))?.clone();
-        let content = &mut disk.inodes[inode].content;
-        if content.is_empty() {
-            return None;
-        }
-        let place = random.usize(..content.len());
-        content[place] ^= 1 << random.u32(..8);
-        let inode = &mut disk.inodes[inode];
-        inode.base.clone_from(&inode.content);
-        inode.changes.clear();
+        let place = disk.inodes[inode].flip_a_bit(random)?;
         disk.note(&("flip", &name, place));
         Some((name, place))
     }
@@ -209,74 +172,6 @@ impl NameChange {
             Self::Rename(from, to, inode) => {
                 names.remove(from);
                 names.insert(to.clone(), *inode);
-            }
-        }
-    }
-}
-
-impl Inode {
-    fn change(&mut self, change: Change) {
-        change.apply(&mut self.content, |_| true);
-        self.changes.push((change, Fate::Waiting));
-    }
-
-    fn sync(&mut self) {
-        for (_, fate) in &mut self.changes {
-            if *fate == Fate::Waiting {
-                *fate = Fate::Kept;
-            }
-        }
-        if self.changes.iter().all(|(_, fate)| *fate == Fate::Kept) {
-            self.base.clone_from(&self.content);
-            self.changes.clear();
-        }
-    }
-
-    fn fail_sync(&mut self) {
-        for (_, fate) in &mut self.changes {
-            if *fate == Fate::Waiting {
-                *fate = Fate::Doubtful;
-            }
-        }
-    }
-
-    fn after_crash(&self, random: &mut Rng, survives: f64) -> Vec<u8> {
-        let mut content = self.base.clone();
-        for (change, fate) in &self.changes {
-            change.apply(&mut content, |_| {
-                *fate == Fate::Kept || random.f64() < survives
-            });
-        }
-        content
-    }
-}
-
-impl Change {
-    /// Carries out the sectors of a change that are to survive.
-    fn apply(&self, content: &mut Vec<u8>, mut survives: impl FnMut(usize) -> bool) {
-        match self {
-            Self::Length(length) => {
-                if survives(0) {
-                    content.resize(*length, 0);
-                }
-            }
-            Self::Write(offset, bytes) => {
-                let end = offset + bytes.len();
-                // The file's new length may arrive without its bytes.
-                if survives(end) && content.len() < end {
-                    content.resize(end, 0);
-                }
-                let mut start = *offset;
-                while start < end {
-                    let next = end.min((start / SECTOR_BYTES + 1) * SECTOR_BYTES);
-                    if survives(start) {
-                        if content.len() < next {
-                            content.resize(next, 0);
-                        }
-                        content[start..next].copy_from_slice(&bytes[start - offset..next - offset]);
-                    }
-                    start = next;
-                }
             }
         }
     }
@@ -456,26 +351,17 @@ impl SimulatedFile {
     }
 }
 
-impl Change {
-    fn size(&self) -> (usize, usize) {
-        match self {
-            Self::Write(offset, bytes) => (*offset, bytes.len()),
-            Self::Length(length) => (*length, 0),
-        }
-    }
-}
-
 impl File for SimulatedFile {
     fn length(&self) -> Result<u64, FileError> {
         let disk = self.disk.borrow();
         disk.check_read()?;
-        Ok(disk.inodes[self.inode].content.len() as u64)
+        Ok(disk.inodes[self.inode].content().len() as u64)
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, FileError> {
         let disk = self.disk.borrow();
         disk.check_read()?;
-        let content = &disk.inodes[self.inode].content;
+        let content = disk.inodes[self.inode].content();
         let start = usize::try_from(offset).map_or(content.len(), |start| start.min(content.len()));
         let bytes = buffer.len().min(content.len() - start);
         buffer[..bytes].copy_from_slice(&content[start..start + bytes]);
