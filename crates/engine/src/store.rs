@@ -133,7 +133,7 @@ impl<F: Files> Store<F> {
         };
         self.expire(turn);
         self.run(events, turn, replies);
-        self.compact(time_ms);
+        self.copy_found(time_ms);
         let refusal = match self.writer.commit(&self.files) {
             Ok(()) => {
                 self.after_commit();

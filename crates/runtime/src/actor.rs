@@ -57,6 +57,7 @@ pub struct Actor {
     restarts: Restarts,
     /// Why there is no instance.
     down: Option<String>,
+    behind_sync: Duration,
 }
 
 /// What a batch came to.
@@ -100,6 +101,7 @@ impl Actor {
             report,
             restarts: Restarts::default(),
             down: None,
+            behind_sync: Duration::ZERO,
         })
     }
 
@@ -182,7 +184,9 @@ impl Actor {
         let Some(instance) = self.instance.as_mut() else {
             return Err(Unavailable::not_done("the actor is not running"));
         };
-        let checked = match self.program.handle(instance, events, time_ms, sync) {
+        let handled = self.program.handle(instance, events, time_ms, sync);
+        self.behind_sync = instance.since_synced();
+        let checked = match handled {
             Ok(handled) => check(handled, events_count).map_err(|wrong| wrong.to_string()),
             // Without its files it could do nothing else.
             Err(e) => Err(self.syncs.failure().unwrap_or_else(|| e.to_string())),
@@ -223,6 +227,13 @@ impl Actor {
         let mut times = self.syncs.take_times();
         times.extend(self.instance.as_ref().map_or(&[][..], Instance::syncs));
         times
+    }
+
+    /// How long the guest worked on in the latest batch once its first sync had
+    /// returned. With [`Self::handle_ahead`] the disk is at that sync meanwhile.
+    #[must_use]
+    pub fn behind_sync(&self) -> Duration {
+        self.behind_sync
     }
 
     /// Whether a guest is running.

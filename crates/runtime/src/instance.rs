@@ -206,6 +206,11 @@ impl Instance {
     pub(crate) fn syncs(&self) -> &[Duration] {
         self.store.data().syncs.times()
     }
+
+    /// How long ago the first sync of the latest batch had returned to the guest.
+    pub(crate) fn since_synced(&self) -> Duration {
+        self.store.data().syncs.since_synced()
+    }
 }
 
 /// Tells what is often taken for a component by mistake; wasmtime would show its

@@ -13,6 +13,9 @@ const WAKE_AGAIN: Duration = Duration::from_secs(1);
 /// The longest sleep until a wake: the clock may be set meanwhile.
 const SLEEP_MAX: Duration = Duration::from_mins(1);
 
+/// Two threads that wait for each other are woken in less.
+const GOES_ON_MIN: Duration = Duration::from_micros(100);
+
 pub(crate) struct Guest {
     actor: Actor,
     metrics: Arc<Metrics>,
@@ -77,6 +80,12 @@ impl Guest {
             time_ms,
             is_certain,
         }
+    }
+
+    /// Whether it has worked on behind the latest batch's sync, as a store does
+    /// while it compacts, for longer than it takes to wake the thread that syncs.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.actor.behind_sync() >= GOES_ON_MIN
     }
 
     /// The moment behind the latest batch.

@@ -237,8 +237,8 @@ impl Reactor {
     /// Hands the batch to the actor, and its replies to whom they belong, or holds
     /// them until they are durable.
     fn handle(&mut self) {
-        // Where nobody else waits, there is nothing to do while the disk is at it.
-        let is_ahead = self.clients.is_busy() || !self.held.is_empty();
+        // Otherwise there is nothing to do while the disk is at it.
+        let is_ahead = self.clients.is_busy() || !self.held.is_empty() || self.guest.goes_on();
         let called = self
             .guest
             .call(self.batch.events(), self.batch.len(), is_ahead);

@@ -27,6 +27,10 @@ const FORMAT: u64 = 1;
 /// A line takes no further entry once it has this many bytes.
 const LINE_BYTES: usize = 8 * 1024;
 
+/// So much may be written before it is synced. A sync for each slice would cost as
+/// much as that of the batch which pays for it, and one for all of them a pause.
+const UNSYNCED_BYTES_MAX: u64 = 1024 * 1024;
+
 /// What a whole checkpoint says.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoint {
@@ -66,8 +70,9 @@ pub struct Writing<T> {
     version: u64,
     /// The lines that are not written yet.
     buffer: Vec<u8>,
-    /// The bytes that are.
+    /// The bytes that are, and those among them that are synced.
     bytes: u64,
+    synced_bytes: u64,
     checksum: u32,
     next: Next,
     keys: u64,
@@ -109,6 +114,7 @@ impl<T: File> Writing<T> {
             version,
             buffer: Vec::new(),
             bytes: 0,
+            synced_bytes: 0,
             checksum: 0,
             next: Next::Keys(None),
             keys: 0,
@@ -125,8 +131,8 @@ impl<T: File> Writing<T> {
         Ok(writing)
     }
 
-    /// Writes and syncs the next entries, at least one line, until `bytes_max`
-    /// are written. True when all are.
+    /// Writes the next entries, at least one line, until `bytes_max` are written;
+    /// syncs now and then. True when all are written.
     ///
     /// # Errors
     /// Where the disk refuses: the checkpoint is void.
@@ -134,7 +140,10 @@ impl<T: File> Writing<T> {
         while !matches!(self.next, Next::End) && self.buffer.len() < bytes_max {
             self.line_of_entries(index, LINE_BYTES.min(bytes_max));
         }
-        self.flush()?;
+        self.write()?;
+        if self.bytes - self.synced_bytes >= UNSYNCED_BYTES_MAX {
+            self.sync()?;
+        }
         Ok(matches!(self.next, Next::End))
     }
 
@@ -154,7 +163,8 @@ impl<T: File> Writing<T> {
             write_number(line, contents);
             line.push(b']');
         });
-        self.flush()?;
+        self.write()?;
+        self.sync()?;
         files.sync_directory()?;
         for name in newest_first(&files.list()?) {
             if version_of(&name).is_some_and(|version| version < self.version) {
@@ -164,11 +174,16 @@ impl<T: File> Writing<T> {
         Ok(self.bytes)
     }
 
-    fn flush(&mut self) -> Result<(), FileError> {
+    fn write(&mut self) -> Result<(), FileError> {
         self.file.write_at(self.bytes, &self.buffer)?;
-        self.file.sync()?;
         self.bytes += self.buffer.len() as u64;
         self.buffer.clear();
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), FileError> {
+        self.file.sync()?;
+        self.synced_bytes = self.bytes;
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 use super::{Options, Store};
 use crate::error::Damage;
 use crate::files::{FileError, Files};
-use crate::index::{Entry, Held};
+use crate::index::{Entry, Held, Index};
 use crate::log::checkpoint::Writing;
 use crate::log::compaction::{BATCH_FACTOR, SLICE_BYTES_MIN, Victim, VictimError, is_due};
 use crate::log::line::Line;
@@ -24,6 +24,9 @@ const LAST_CHECKPOINT_LOG_BYTES_MIN: u64 = 1024 * 1024;
 pub(super) struct Upkeep<T> {
     options: Options,
     victim: Option<Victim<T>>,
+    /// What was live of the victim's last slice, with the place of each line: for
+    /// the next batch to copy.
+    found: Vec<(u64, Box<[u8]>)>,
     /// Why nothing is compacted any more.
     damage: Option<Damage>,
     checkpoint: Option<Writing<T>>,
@@ -40,6 +43,7 @@ impl<T> Upkeep<T> {
         Self {
             options,
             victim: None,
+            found: Vec::new(),
             damage: None,
             checkpoint: None,
             log_bytes_since: log.replayed_bytes,
@@ -51,6 +55,7 @@ impl<T> Upkeep<T> {
     /// The batch is void, and what it has copied with it.
     pub(super) fn roll_back(&mut self) {
         self.victim = None;
+        self.found.clear();
     }
 }
 
@@ -77,36 +82,60 @@ impl<F: Files> Store<F> {
         }
     }
 
-    /// Adds copies of what is live in the oldest segment to a batch that writes.
-    pub(super) fn compact(&mut self, time_ms: u64) {
-        let batch_bytes = self.writer.batch_bytes();
-        let log_bytes = self.writer.log_bytes();
-        let segments = self.writer.segments_count() as u64;
+    /// Adds copies of what was found in the oldest segment, and is live still, to
+    /// a batch that writes.
+    pub(super) fn copy_found(&mut self, time_ms: u64) {
+        if self.writer.batch_bytes() == 0 {
+            return;
+        }
+        if self.upkeep.victim.is_none() {
+            // The first batch of a store may be its only one, and it must do its part.
+            self.find_live(self.writer.changes().len());
+        }
+        let Some(segment) = self.upkeep.victim.as_ref().map(Victim::number) else {
+            return;
+        };
+        for (offset, line) in std::mem::take(&mut self.upkeep.found) {
+            if let Err(reason) = self.copy_if_live(time_ms, segment, offset, &line) {
+                unreachable!("a line that was read before: {reason}");
+            }
+        }
+    }
+
+    /// Reads the next slice of the oldest segment and looks for what is live in it.
+    /// Mostly that is behind a batch, whose sync may go on meanwhile: then it costs
+    /// nobody any time.
+    fn find_live(&mut self, written_bytes: usize) {
         let due = is_due(
-            log_bytes,
+            self.writer.extents().map(|extent| extent.bytes).sum(),
             self.index.live_bytes(),
-            segments,
+            self.writer.segments_count() as u64,
             self.upkeep.options.segment_bytes_max,
         );
-        if batch_bytes == 0 || !due || self.upkeep.damage.is_some() {
+        if !due || self.upkeep.damage.is_some() {
             return;
         }
         let Some(mut victim) = self.upkeep.victim.take().or_else(|| self.next_victim()) else {
             return;
         };
-        let mut budget = SLICE_BYTES_MIN.max(batch_bytes.saturating_mul(BATCH_FACTOR));
-        let number = victim.number();
+        let mut budget = SLICE_BYTES_MIN.max(written_bytes.saturating_mul(BATCH_FACTOR));
+        let segment = victim.number();
         while budget > 0 && !victim.is_read() {
             let piece = budget.min(SLICE_BYTES_MIN * 8);
-            let copied = victim.read(piece, |offset, line| {
-                self.copy_if_live(time_ms, number, offset, line)
+            let (index, found) = (&self.index, &mut self.upkeep.found);
+            let read = victim.read(piece, |offset, line| {
+                if is_live(index, segment, offset, line)? {
+                    found.push((offset, line.into()));
+                }
+                Ok(())
             });
-            match copied {
+            match read {
                 Ok(()) => budget -= piece,
-                // Perhaps it can be read with the next batch.
+                // Perhaps it can be read behind the next batch.
                 Err(VictimError::Files(_)) => break,
                 Err(VictimError::Damage(damage)) => {
                     self.upkeep.damage = Some(damage);
+                    self.upkeep.found.clear();
                     return;
                 }
             }
@@ -120,8 +149,7 @@ impl<F: Files> Store<F> {
         Victim::open(&self.files, oldest).ok()
     }
 
-    /// Copies what the index still means of a line of a segment. A deletion is
-    /// never live: nothing older is left for it to hide.
+    /// Copies what the index still means of a line of a segment.
     fn copy_if_live(
         &mut self,
         time_ms: u64,
@@ -129,23 +157,18 @@ impl<F: Files> Store<F> {
         offset: u64,
         line: &[u8],
     ) -> Result<(), String> {
-        let line = Line::read(line)?;
-        if line.format.is_some() {
-            return Ok(());
-        }
-        let changes = line.changes()?;
+        let changes = Line::read(line)?.changes()?;
         // The last change of an address is the one that counts; once it is
         // copied, the index means the line no longer.
         for read in changes.as_slice().iter().rev() {
             let Some((address, change)) = read.stored() else {
                 continue;
             };
-            let Some(Entry { location, slot }) = self.index.get(address) else {
+            let entry = self.index.get(address);
+            let Some(Entry { location, slot }) = entry.filter(|e| lies_at(e, segment, offset))
+            else {
                 continue;
             };
-            if (location.segment, u64::from(location.offset)) != (segment, offset) {
-                continue;
-            }
             let expires_ms = match change {
                 Change::Put { expires_ms, .. } => expires_ms,
                 _ => None,
@@ -161,8 +184,8 @@ impl<F: Files> Store<F> {
         Ok(())
     }
 
-    /// What a durable batch allows: its compacted segment is retired, and the
-    /// next slice of a checkpoint is written.
+    /// What a durable batch allows: the segment that it has copied the last of is
+    /// retired, and the next slices of compaction and of a checkpoint are done.
     pub(super) fn after_commit(&mut self) {
         let batch_bytes = self.writer.batch_bytes();
         if batch_bytes == 0 {
@@ -173,6 +196,7 @@ impl<F: Files> Store<F> {
             self.reader.forget(victim.number());
             self.index.forget_before(victim.number() + 1);
         }
+        self.find_live(self.writer.changes().len());
         self.upkeep.log_bytes_since += batch_bytes as u64;
         self.upkeep.log_bytes_since_begun += batch_bytes as u64;
         let interval = self.upkeep.options.checkpoint_interval_bytes;
@@ -218,4 +242,22 @@ impl<F: Files> Store<F> {
         }
         self.upkeep.log_bytes_since = self.upkeep.log_bytes_since_begun;
     }
+}
+
+/// Whether the index still means any of a line of a segment. A header is not live,
+/// and neither is a deletion: nothing older is left for it to hide.
+fn is_live(index: &Index, segment: u32, offset: u64, line: &[u8]) -> Result<bool, String> {
+    let line = Line::read(line)?;
+    if line.format.is_some() {
+        return Ok(false);
+    }
+    let changes = line.changes()?;
+    Ok(changes.as_slice().iter().any(|read| {
+        let entry = read.stored().and_then(|(address, _)| index.get(address));
+        entry.is_some_and(|entry| lies_at(&entry, segment, offset))
+    }))
+}
+
+fn lies_at(entry: &Entry, segment: u32, offset: u64) -> bool {
+    (entry.location.segment, u64::from(entry.location.offset)) == (segment, offset)
 }

@@ -42,6 +42,8 @@ pub(super) struct GuestSyncs {
     appended: Option<Appended>,
     /// How long each sync of the latest call took that was carried out at once.
     times: Vec<Duration>,
+    /// When the first sync of the latest call had returned to the guest.
+    synced: Option<Instant>,
     /// Once a sync has failed, these are the guest's files: it can't go on.
     none: ResourceTable,
 }
@@ -59,6 +61,7 @@ impl GuestSyncs {
             when: Sync::AtOnce,
             appended: None,
             times: Vec::new(),
+            synced: None,
             none: ResourceTable::new(),
         }
     }
@@ -68,10 +71,17 @@ impl GuestSyncs {
         self.when = when;
         self.appended = None;
         self.times.clear();
+        self.synced = None;
     }
 
     pub(super) fn times(&self) -> &[Duration] {
         &self.times
+    }
+
+    /// How long ago the first sync of the latest call had returned to the guest.
+    pub(super) fn since_synced(&self) -> Duration {
+        self.synced
+            .map_or(Duration::ZERO, |synced| synced.elapsed())
     }
 
     /// Waits until no sync is under way. False where one has failed.
@@ -146,6 +156,7 @@ fn sync_data(mut store: StoreContextMut<'_, State>, (file,): (Resource<Descripto
     {
         let file = Arc::clone(&open.file);
         state.syncs.syncs.begin(file, appended.durable_bytes)?;
+        state.syncs.synced.get_or_insert_with(Instant::now);
         return Ok((Ok(()),));
     }
     sync_at_once(store, file, |files, file| files.sync_data(file))
@@ -164,6 +175,7 @@ fn sync_at_once(
     if state.syncs.times.len() < TIMES_MAX {
         state.syncs.times.push(begun.elapsed());
     }
+    state.syncs.synced.get_or_insert_with(Instant::now);
     synced
 }
 
