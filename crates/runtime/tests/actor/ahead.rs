@@ -127,3 +127,29 @@ fn a_guest_that_ends_with_a_sync_under_way_has_told_nothing_that_is_lost() {
     assert_eq!(actor.durability(ticket), Durability::Durable);
     assert_eq!(actor.restarts(), 1);
 }
+
+#[test]
+fn what_a_guest_does_behind_its_sync_is_measured() {
+    let folder = Folder::new();
+    let mut actor = folder.start("guest-append");
+    assert_eq!(actor.behind_sync(), Duration::ZERO);
+    for at_once in [true, false] {
+        // It echoes behind its sync: some megabytes take longer than one line.
+        let event = format!("\"{}\"", "x".repeat(4 << 20));
+        for (event, is_long) in [("1", false), (&event, true), ("1", false)] {
+            let before = actor.behind_sync();
+            if at_once {
+                hand(&mut actor, &[event]).unwrap();
+            } else {
+                hand_ahead(&mut actor, event).unwrap();
+            }
+            let behind = actor.behind_sync();
+            assert!(behind > Duration::ZERO);
+            assert!(!is_long || behind > before, "{behind:?} after {before:?}");
+        }
+    }
+    let folder = Folder::new();
+    let mut actor = folder.start("guest-echo");
+    hand(&mut actor, &["1"]).unwrap();
+    assert_eq!(actor.behind_sync(), Duration::ZERO, "it has not synced");
+}
