@@ -133,23 +133,14 @@ fn what_a_guest_does_behind_its_sync_is_measured() {
     let folder = Folder::new();
     let mut actor = folder.start("guest-append");
     assert_eq!(actor.behind_sync(), Duration::ZERO);
-    for at_once in [true, false] {
-        // It echoes behind its sync: some megabytes take longer than one line.
-        let event = format!("\"{}\"", "x".repeat(4 << 20));
-        for (event, is_long) in [("1", false), (&event, true), ("1", false)] {
-            let before = actor.behind_sync();
-            if at_once {
-                hand(&mut actor, &[event]).unwrap();
-            } else {
-                hand_ahead(&mut actor, event).unwrap();
-            }
-            let behind = actor.behind_sync();
-            assert!(behind > Duration::ZERO);
-            assert!(!is_long || behind > before, "{behind:?} after {before:?}");
-        }
-    }
+    // It echoes behind its sync.
+    hand(&mut actor, &["1"]).unwrap();
+    assert!(actor.behind_sync() > Duration::ZERO);
+    hand_ahead(&mut actor, "2").unwrap();
+    assert!(actor.behind_sync() > Duration::ZERO);
+    // This one doesn't sync.
     let folder = Folder::new();
     let mut actor = folder.start("guest-echo");
     hand(&mut actor, &["1"]).unwrap();
-    assert_eq!(actor.behind_sync(), Duration::ZERO, "it has not synced");
+    assert_eq!(actor.behind_sync(), Duration::ZERO);
 }
