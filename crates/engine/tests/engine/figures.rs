@@ -11,7 +11,7 @@ fn figures<F: Files>(store: &mut Store<F>) -> Value {
 }
 
 #[test]
-fn segments_are_counted_with_the_one_that_is_open() {
+fn segments_and_their_bytes_are_counted_with_the_one_that_is_open() {
     let files = MemoryFiles::default();
     let options = Options {
         segment_bytes_max: 500,
@@ -21,9 +21,12 @@ fn segments_are_counted_with_the_one_that_is_open() {
     assert_eq!(figures(&mut store)["segments"], 0);
     for number in 0..30 {
         put(&mut store, &format!("k{number:02}"), "1");
-        let segments = files.list().unwrap();
-        let segments = segments.iter().filter(|name| name.starts_with('0'));
-        assert_eq!(figures(&mut store)["segments"], segments.count());
+        let mut segments = files.list().unwrap();
+        segments.retain(|name| name.starts_with('0'));
+        let figures = figures(&mut store);
+        assert_eq!(figures["segments"], segments.len());
+        let bytes = segments.iter().map(|name| bytes_of(&files, name).len());
+        assert_eq!(figures["log_bytes"], bytes.sum::<usize>());
     }
     assert!(figures(&mut store)["segments"].as_u64() > Some(3));
 }

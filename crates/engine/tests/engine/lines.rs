@@ -69,6 +69,34 @@ fn so_has_each_part_of_a_batch() {
     }
 }
 
+#[test]
+fn a_put_of_no_key_is_told_as_such() {
+    let line = br#"{"c":"00000000","t":1,"v":1,"put":{}}"#;
+    let error = Line::read(line).unwrap_err().to_string();
+    assert!(
+        error.contains("expected an object of one member"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_last_version_is_used_and_none_behind_it() {
+    const LAST: u64 = 9_007_199_254_740_991;
+    let files = MemoryFiles::default();
+    let mut log = Vec::new();
+    record::write_header(&mut log, TIME_MS, LAST - 2, 1, &[]);
+    replace(&files, "00000001.jsonl", &log);
+    let mut store = open(&files);
+    for version in [LAST - 1, LAST] {
+        let reply = put(&mut store, "a", &version.to_string());
+        assert!(reply.contains(&format!("\"version\":{version}")), "{reply}");
+    }
+    for mut store in [store, open(&files)] {
+        assert_eq!(code_in(&put(&mut store, "a", "1")), "storage");
+        assert_eq!(get(&mut store, "a"), Ok(LAST.to_string()));
+    }
+}
+
 /// The change that stores content under a hash, or under another.
 fn stored(text: &str, is_true: bool) -> Change<'_> {
     let (mut hash, _) = content::address(text).unwrap();

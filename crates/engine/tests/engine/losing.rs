@@ -6,6 +6,7 @@ use kv_engine::files::{FileErrorKind, Files};
 use kv_engine::log::repair::{LostChange, repair};
 use kv_engine::log::verify::verify;
 use kv_engine::{OpenError, Options};
+use std::collections::BTreeMap;
 
 /// Three segments and more of keys that are written once, and checkpoints.
 fn written() -> MemoryFiles {
@@ -203,4 +204,61 @@ fn a_full_disk_is_told_as_such() {
     assert!(matches!(error, OpenError::Files(e) if e.kind == FileErrorKind::NoSpace));
     faulty.fault.set(Fault::None);
     assert!(repair(&faulty, &lost, TIME_MS).is_ok());
+}
+
+fn copy(files: &MemoryFiles) -> MemoryFiles {
+    let copy = MemoryFiles::default();
+    for name in files.list().unwrap() {
+        replace(&copy, &name, &bytes_of(files, &name));
+    }
+    copy
+}
+
+/// The lines of changes that a later segment has as well: their file and text.
+fn in_two_segments(files: &MemoryFiles) -> Vec<(String, String)> {
+    let mut names = files.list().unwrap();
+    names.retain(|name| !name.starts_with("checkpoint-"));
+    names.sort();
+    let mut seen: BTreeMap<u64, (String, String)> = BTreeMap::new();
+    let mut found = Vec::new();
+    for name in names {
+        let text = String::from_utf8(bytes_of(files, &name)).unwrap();
+        for line in text.lines().filter(|line| line.contains("\"put\"")) {
+            let told: serde_json::Value = serde_json::from_str(line).unwrap();
+            let copied = told.get("copy").unwrap_or(&told["v"]);
+            let version = copied.as_u64().unwrap();
+            let first = seen.insert(version, (name.clone(), line.to_owned()));
+            found.extend(first.filter(|(earlier, _)| *earlier != name));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_key_whose_line_was_copied_by_compaction_has_provably_lost_nothing() {
+    let files = MemoryFiles::default();
+    let options = Options {
+        segment_bytes_max: 700,
+        checkpoint_interval_bytes: 3000,
+        ..Options::default()
+    };
+    let (mut store, _) = open_with(&files, options);
+    for number in 0..20 {
+        put(&mut store, &format!("k{number:02}"), "1");
+    }
+    let mut copied = 0;
+    for step in 0..400 {
+        put(&mut store, &format!("k{:02}", 10 + step % 10), "2");
+        for (name, line) in in_two_segments(&files) {
+            let files = copy(&files);
+            let text = String::from_utf8(bytes_of(&files, &name)).unwrap();
+            let damaged = line.replace(":1}", ":3}");
+            replace(&files, &name, text.replace(&line, &damaged).as_bytes());
+            let report = repair(&files, &MemoryFiles::default(), TIME_MS).unwrap();
+            let proven = report.keys.iter().any(|change| change.proven);
+            assert!(!proven, "step {step}, {line}: {report:?}");
+            copied += usize::from(!report.damage.is_empty());
+        }
+    }
+    assert!(copied > 10, "{copied}");
 }

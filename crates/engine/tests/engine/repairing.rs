@@ -351,3 +351,57 @@ fn a_damaged_line_feed_costs_the_lines_beside_it_and_no_others() {
         assert_eq!((report.damage.len(), report.versions_lost), (1, 2));
     }
 }
+
+#[test]
+fn a_segment_that_cannot_be_opened_is_not_taken_for_one_that_is_missing() {
+    let damaged = written();
+    let mut bytes = bytes_of(&damaged, "00000001.jsonl");
+    let place = bytes.len() - 10;
+    bytes[place] ^= 4;
+    replace(&damaged, "00000001.jsonl", &bytes);
+    let files = copy(&damaged);
+    let (expected, _) = repaired(&files);
+    let expected_state = state(&mut open_with(&files, small()).0);
+    for opens in 0.. {
+        let faulty = FaultyFiles {
+            files: copy(&damaged),
+            ..FaultyFiles::new()
+        };
+        faulty.fault.set(Fault::OpenAfter(opens));
+        let lost = FaultyFiles::new();
+        let first = repair(&faulty, &lost, TIME_MS);
+        faulty.fault.set(Fault::None);
+        let is_done = first.is_ok();
+        let report = first.or_else(|_| repair(&faulty, &lost, TIME_MS)).unwrap();
+        assert_eq!(report.versions_lost, expected.versions_lost, "{opens}");
+        assert_eq!(report.damage.len(), 1, "{opens}");
+        assert_eq!(lost.files.list().unwrap().len(), 1, "{opens}");
+        let after = state(&mut open_with(&faulty.files, small()).0);
+        assert_eq!(after, expected_state, "{opens}");
+        if is_done {
+            // The verification before it opens it as well.
+            assert!(opens > 2);
+            break;
+        }
+    }
+}
+
+#[test]
+fn the_reason_tells_a_line_without_an_end_from_one_that_is_changed() {
+    let name = "00000001.jsonl";
+    let whole = bytes_of(&written(), name);
+    let reason = |bytes: &[u8]| {
+        let files = written();
+        replace(&files, name, bytes);
+        verified(&files).damage[0].reason.clone()
+    };
+    assert_eq!(
+        reason(&whole[..whole.len() - 5]),
+        "the line has no end",
+        "cut"
+    );
+    let mut changed = whole.clone();
+    changed[whole.len() / 2] ^= 1;
+    let changed = reason(&changed);
+    assert!(changed.contains("checksum"), "{changed}");
+}

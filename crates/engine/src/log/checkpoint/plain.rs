@@ -176,8 +176,25 @@ mod tests {
         })
     }
 
+    #[test]
+    fn a_zero_is_a_number_and_no_other_begins_with_one() {
+        for (text, expected) in [(",0]", Some(0)), (",10]", Some(10)), (",01]", None)] {
+            let mut reader = Reader { text, position: 0 };
+            assert_eq!(reader.number(), expected, "{text}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        #[test]
+        fn the_first_special_byte_of_eight_is_found(
+            bytes in prop::array::uniform8(prop_oneof![4 => b' '..=b'~', 1 => any::<u8>()]),
+        ) {
+            let first = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..b' '));
+            let found = special(u64::from_le_bytes(bytes)).trailing_zeros() as usize / 8;
+            prop_assert_eq!(found, first.unwrap_or(8));
+        }
 
         #[test]
         fn a_line_of_keys_reads_as_serde_reads_it(

@@ -139,6 +139,8 @@ pub enum Fault {
     Remove,
     /// The first segment can't be opened.
     Open,
+    /// It can be opened so often, and then no more.
+    OpenAfter(u64),
     /// Files say that they are so long.
     Length(u64),
 }
@@ -199,6 +201,11 @@ impl Files for FaultyFiles {
     fn open(&self, name: &str, access: Access) -> Result<FaultyFile, FileError> {
         if name == "00000001.jsonl" {
             self.check(Fault::Open, "open")?;
+            match self.fault.get() {
+                Fault::OpenAfter(0) => self.check(Fault::OpenAfter(0), "open")?,
+                Fault::OpenAfter(left) => self.fault.set(Fault::OpenAfter(left - 1)),
+                _ => {}
+            }
         }
         let file = self.files.open(name, access)?;
         let fault = Rc::clone(&self.fault);
