@@ -2,6 +2,7 @@
 //! generator, the same keys and values, and every acknowledged put synced on all
 //! sides. `make instructions`: what its operations take in instructions.
 
+mod compare;
 mod events;
 mod failure;
 mod instructions;
@@ -45,6 +46,8 @@ struct Arguments {
 enum Command {
     /// Measures, and writes the report
     Run(Run),
+    /// Tells whether several runs agree: each target in every one of them
+    Compare(compare::Arguments),
     /// Compares the instructions of operations, counted by valgrind, with those
     /// that a file holds
     Instructions(instructions::Arguments),
@@ -93,6 +96,7 @@ struct Run {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(run) => bench(run),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Instructions(arguments) => instructions::run(&arguments),
         Command::ServeFixed => servers::serve_fixed(),
         Command::ServeBare { file, records } => servers::serve_bare(

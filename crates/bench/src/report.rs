@@ -155,8 +155,10 @@ const REPEAT: &str = "## How to repeat it
 `make bench` measures all of this and writes this page; `make bench-quick` takes
 two minutes and writes to `target/bench/`. `target/release/kv-bench run --only PART`
 measures one part. Close what else runs: a run beside which other processes used
-more than 5 % of the machine is rejected and repeated, for a limited time. `make
-instructions` compares counts of instructions, which don't depend on what else runs.";
+more than 5 % of the machine is rejected and repeated, for a limited time.
+`target/release/kv-bench compare DIRECTORY…` tells whether runs, each with `--results`
+of its own, agree within their spread. `make instructions` compares counts of
+instructions, which don't depend on what else runs.";
 
 /// Every target with its figure. It is also what is printed.
 pub(crate) fn targets_table(verdicts: &[Verdict]) -> String {

@@ -6,8 +6,13 @@ use crate::quiet::Quiet;
 use crate::results::{Figures, Measured, Point, Results};
 use crate::servers::{Server, StoreSettings};
 use crate::statistics::shown;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+
+/// The folder that every run has for its data. Its name is always the same, so
+/// that some gigabytes of a run that was killed go with the next one.
+const SCRATCH: &str = "scratch";
 
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -16,7 +21,7 @@ pub(crate) struct Session {
     /// The store's binary.
     pub(crate) binary: PathBuf,
     component: PathBuf,
-    /// Where the data goes: removed in the end.
+    /// Where the data goes: removed in the end, or by the next run.
     scratch: TempDir,
     pub(crate) quiet: Quiet,
     pub(crate) results: Results,
@@ -36,7 +41,7 @@ impl Session {
             seed,
             binary,
             component,
-            scratch: TempDir::new_in(data)?,
+            scratch: scratch(data)?,
             quiet: Quiet::new(plan.patience),
             results: Results::default(),
         })
@@ -91,4 +96,16 @@ impl Session {
         });
         Ok(())
     }
+}
+
+fn scratch(data: &Path) -> Result<TempDir, Failure> {
+    match std::fs::remove_dir_all(data.join(SCRATCH)) {
+        Err(e) if e.kind() != ErrorKind::NotFound => return Err(e.into()),
+        _ => {}
+    }
+    let named = tempfile::Builder::new()
+        .prefix(SCRATCH)
+        .rand_bytes(0)
+        .tempdir_in(data)?;
+    Ok(named)
 }
