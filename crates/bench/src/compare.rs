@@ -1,7 +1,7 @@
-//! Whether runs of the suite agree: each target's ratio in every one of them.
+//! How far runs of the suite agree: each target's ratio in every one of them.
 
 use crate::failure::Failure;
-use crate::statistics::{shown, spread};
+use crate::statistics::{middle, shown, spread};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -62,8 +62,8 @@ fn table(runs: &[Kept]) -> String {
     for run in 1..=runs.len() {
         text += &format!(" run {run} |");
     }
-    text += " target | runs agree |\n|---|---|---|";
-    text += &"---|".repeat(runs.len() + 2);
+    text += " target | medians apart | spreads meet |\n|---|---|---|";
+    text += &"---|".repeat(runs.len() + 3);
     for target in runs.first().map_or(&[][..], |first| &first.targets) {
         let beside = target.beside_name.as_deref().unwrap_or(&target.figure);
         text += &format!("\n| {} | {} | {beside} |", target.number, target.name);
@@ -78,19 +78,28 @@ fn table(runs: &[Kept]) -> String {
         for figures in &figures {
             text += &format!(" {} |", spread(figures, shown));
         }
-        let agree = if agree(&figures) { "yes" } else { "**no**" };
-        text += &format!(" {} | {agree} |", target.bound);
+        let medians = figures.iter().filter_map(|run| middle(run.iter().copied()));
+        let medians: Vec<f64> = medians.collect();
+        let apart = 100.0 * (most(&medians) / least(&medians) - 1.0);
+        let meet = if meet(&figures) { "yes" } else { "no" };
+        text += &format!(" {} | {apart:.0} % | {meet} |", target.bound);
     }
     text
 }
 
 /// Whether there is a figure that lies within the spread of every run.
-fn agree(runs: &[&[f64]]) -> bool {
-    let least = |run: &&[f64]| run.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = |run: &&[f64]| run.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let highest_least = runs.iter().map(least).fold(f64::NEG_INFINITY, f64::max);
-    let lowest_most = runs.iter().map(most).fold(f64::INFINITY, f64::min);
+fn meet(runs: &[&[f64]]) -> bool {
+    let highest_least = most(&runs.iter().map(|run| least(run)).collect::<Vec<_>>());
+    let lowest_most = least(&runs.iter().map(|run| most(run)).collect::<Vec<_>>());
     highest_least <= lowest_most
+}
+
+fn least(figures: &[f64]) -> f64 {
+    figures.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+fn most(figures: &[f64]) -> f64 {
+    figures.iter().copied().fold(f64::NEG_INFINITY, f64::max)
 }
 
 #[cfg(test)]
@@ -106,15 +115,15 @@ mod tests {
     }
 
     #[test]
-    fn runs_agree_where_their_spreads_share_a_figure() {
+    fn runs_are_told_apart_by_their_medians_and_by_whether_their_spreads_meet() {
         let first = || kept("[1.0,1.2,1.1]");
         for (second, expected) in [
-            ("[1.2,1.4,1.3]", "yes"),
-            ("[1.0,1.1,1.1]", "yes"),
-            ("[1.3,1.4,1.3]", "**no**"),
-            ("[0.5,0.6,0.9]", "**no**"),
+            ("[1.2,1.32,1.4]", "20 % | yes"),
+            ("[1.1,1.0,1.1]", "0 % | yes"),
+            ("[1.3,1.65,1.65]", "50 % | no"),
+            ("[0.5,0.55,0.9]", "100 % | no"),
             // What was not measured agrees with nothing.
-            ("[]", "**no**"),
+            ("[]", "0 % | no"),
         ] {
             let table = table(&[first(), kept(second)]);
             let row = table.lines().last().unwrap();

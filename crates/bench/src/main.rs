@@ -46,7 +46,7 @@ struct Arguments {
 enum Command {
     /// Measures, and writes the report
     Run(Run),
-    /// Tells whether several runs agree: each target in every one of them
+    /// Tells how far several runs agree: each target in every one of them
     Compare(compare::Arguments),
     /// Compares the instructions of operations, counted by valgrind, with those
     /// that a file holds

@@ -156,8 +156,8 @@ const REPEAT: &str = "## How to repeat it
 two minutes and writes to `target/bench/`. `target/release/kv-bench run --only PART`
 measures one part. Close what else runs: a run beside which other processes used
 more than 5 % of the machine is rejected and repeated, for a limited time.
-`target/release/kv-bench compare DIRECTORY…` tells whether runs, each with `--results`
-of its own, agree within their spread. `make instructions` compares counts of
+`target/release/kv-bench compare DIRECTORY…` tells how far runs agree that had each a
+`--results` of its own. `make instructions` compares counts of
 instructions, which don't depend on what else runs.";
 
 /// Every target with its figure. It is also what is printed.

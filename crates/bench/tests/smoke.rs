@@ -21,6 +21,10 @@ fn binary() -> std::path::PathBuf {
 fn every_part_gives_figures_and_a_report() {
     let folder = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // What a run that was killed has left.
+    let left = folder.path().join("data/scratch/data");
+    std::fs::create_dir_all(&left).unwrap();
+    std::fs::write(left.join("00000001.jsonl"), "left").unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_kv-bench"))
         .args(["run", "--size", "smoke", "--binary"])
         .arg(binary())
@@ -81,4 +85,19 @@ fn every_part_gives_figures_and_a_report() {
         .unwrap()
         .count();
     assert_eq!(left, 0, "the data that was measured is removed");
+
+    let compared = Command::new(env!("CARGO_BIN_EXE_kv-bench"))
+        .arg("compare")
+        .args([folder.path(), folder.path()])
+        .output()
+        .unwrap();
+    let table = String::from_utf8(compared.stdout).unwrap();
+    let of_http = table.lines().filter(|row| row.starts_with("| 6 |"));
+    let (number, agree) = of_http.fold((0, 0), |(number, agree), row| {
+        (
+            number + 1,
+            agree + usize::from(row.ends_with("| 0 % | yes |")),
+        )
+    });
+    assert!(number > 1 && agree == number, "{table}");
 }
