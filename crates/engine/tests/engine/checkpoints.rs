@@ -4,6 +4,7 @@ use crate::common::*;
 use kv_engine::files::Files;
 use kv_engine::files::memory::MemoryFiles;
 use kv_engine::{Options, Store};
+use std::collections::BTreeMap;
 
 fn options() -> Options {
     Options {
@@ -297,4 +298,53 @@ fn one_that_was_begun_and_left_is_begun_anew() {
     let (mut store, report) = open_with(&files, Options::default());
     assert_eq!((report.keys, report.replayed_bytes), (1, 0));
     assert!(get(&mut store, "a").is_ok());
+}
+
+#[test]
+fn a_long_checkpoint_is_synced_once_a_mebibyte() {
+    const MIB: usize = 1 << 20;
+    let files = FaultyFiles::new();
+    let options = Options {
+        checkpoint_interval_bytes: 2 << 20,
+        ..Options::default()
+    };
+    let (mut store, _) = open_with(&files, options);
+    let mut slice = 0;
+    for batch in 0..300 {
+        let number = batch % 80;
+        let entries: Vec<_> = (0..1000)
+            .map(|key| format!("\"{number:02}{key:03}\":\"twenty characters more\""))
+            .collect();
+        let event = format!(
+            r#"{{"type":"put_many","entries":{{{}}}}}"#,
+            entries.join(",")
+        );
+        slice = slice.max(event.len());
+        ask(&mut store, &event);
+    }
+    let written = files.written.take();
+    let pieces = written
+        .iter()
+        .filter(|(name, _)| name.starts_with("checkpoint-"));
+    let mut unsynced: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (name, bytes) in pieces {
+        let pieces = unsynced.entry(name).or_insert_with(|| vec![0]);
+        match bytes {
+            0 => pieces.push(0),
+            _ => *pieces.last_mut().unwrap() += bytes,
+        }
+    }
+    let mut full = 0;
+    for (name, pieces) in unsynced {
+        // Behind the last sync nothing is written. The last piece is what was left.
+        let (_, pieces) = pieces.split_last().unwrap();
+        let Some((last, pieces)) = pieces.split_last() else {
+            continue;
+        };
+        let is_full = |bytes: &usize| (MIB..MIB + 2 * slice).contains(bytes);
+        assert!(pieces.iter().all(is_full), "{name}: {pieces:?}");
+        assert!(*last < MIB + 2 * slice, "{name}: {last}");
+        full += pieces.len();
+    }
+    assert!(full >= 3, "{full}");
 }

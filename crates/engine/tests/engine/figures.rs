@@ -32,6 +32,37 @@ fn segments_and_their_bytes_are_counted_with_the_one_that_is_open() {
 }
 
 #[test]
+fn bytes_of_compacted_segments_are_counted_no_longer() {
+    let files = MemoryFiles::default();
+    let options = Options {
+        segment_bytes_max: 500,
+        ..Options::default()
+    };
+    let (mut store, _) = open_with(&files, options);
+    let mut exact = 0;
+    for step in 0..500 {
+        put(&mut store, &format!("k{:02}", step % 7), "1");
+        let mut segments = files.list().unwrap();
+        segments.retain(|name| name.starts_with('0'));
+        let bytes = segments.iter().map(|name| bytes_of(&files, name).len());
+        let bytes: usize = bytes.sum();
+        let figures = figures(&mut store);
+        // A compacted segment's file stays until a header leaves it out.
+        if figures["segments"] == segments.len() {
+            assert_eq!(figures["log_bytes"], bytes, "step {step}");
+            exact += 1;
+        } else {
+            assert!(
+                figures["log_bytes"].as_u64() < Some(bytes as u64),
+                "step {step}"
+            );
+        }
+    }
+    assert!(!files.exists("00000001.jsonl").unwrap());
+    assert!(exact > 100, "{exact}");
+}
+
+#[test]
 fn a_batch_that_the_disk_refused_leaves_no_trace_in_them() {
     let told = [true, false].map(|is_refused| {
         let files = FaultyFiles::new();

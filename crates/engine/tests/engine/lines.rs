@@ -180,6 +180,27 @@ fn a_header_within_a_backup_is_damage() {
 }
 
 #[test]
+fn a_version_that_is_left_out_of_a_backup_is_damage() {
+    let change = [Change::Delete { key: "a".into() }];
+    for version in [1, 2] {
+        let mut lines = [Vec::new(), Vec::new(), Vec::new()];
+        let checksum = record::write_backup_begin(&mut lines[0], TIME_MS, 0, 0);
+        let checksum =
+            record::write_changes(&mut lines[1], checksum, TIME_MS, version, None, &change);
+        record::write_backup_end(&mut lines[2], checksum, TIME_MS, version, 2);
+        let mut backup = MemoryFiles::default().create("backup").unwrap();
+        backup.write_at(0, &lines.concat()).unwrap();
+        let to = MemoryFiles::default();
+        let restored = restore(&[("b", backup)], &to, TIME_MS, 1 << 20, |_, _| {});
+        if version == 1 {
+            assert_eq!(restored.unwrap().version, 1);
+        } else {
+            assert!(matches!(restored, Err(RestoreError::Damage(damage)) if damage.line == 2));
+        }
+    }
+}
+
+#[test]
 fn what_is_torn_is_counted_to_the_byte() {
     let files = MemoryFiles::default();
     put(&mut open(&files), "a", "1");

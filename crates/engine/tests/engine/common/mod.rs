@@ -139,7 +139,7 @@ pub enum Fault {
     Remove,
     /// The first segment can't be opened.
     Open,
-    /// It can be opened so often, and then no more.
+    /// It can be opened so often, then it can't be once.
     OpenAfter(u64),
     /// Files say that they are so long.
     Length(u64),
@@ -152,6 +152,8 @@ pub struct FaultyFiles {
     pub fault: Rc<Cell<Fault>>,
     /// What is listed next: names as they were a moment ago.
     pub stale: Rc<RefCell<Option<Vec<String>>>>,
+    /// What was written, file by file: so many bytes, and 0 for a sync.
+    pub written: Rc<RefCell<Vec<(String, usize)>>>,
 }
 
 impl FaultyFiles {
@@ -160,6 +162,16 @@ impl FaultyFiles {
             files: MemoryFiles::default(),
             fault: Rc::new(Cell::new(Fault::None)),
             stale: Rc::default(),
+            written: Rc::default(),
+        }
+    }
+
+    fn file(&self, name: &str, file: MemoryFile) -> FaultyFile {
+        FaultyFile {
+            file,
+            fault: Rc::clone(&self.fault),
+            name: name.to_owned(),
+            written: Rc::clone(&self.written),
         }
     }
 
@@ -184,6 +196,8 @@ fn check(set: &Cell<Fault>, fault: Fault, operation: &'static str) -> Result<(),
 pub struct FaultyFile {
     file: MemoryFile,
     fault: Rc<Cell<Fault>>,
+    name: String,
+    written: Rc<RefCell<Vec<(String, usize)>>>,
 }
 
 impl Files for FaultyFiles {
@@ -194,22 +208,22 @@ impl Files for FaultyFiles {
     }
     fn create(&self, name: &str) -> Result<FaultyFile, FileError> {
         self.check(Fault::Create, "create")?;
-        let file = self.files.create(name)?;
-        let fault = Rc::clone(&self.fault);
-        Ok(FaultyFile { file, fault })
+        Ok(self.file(name, self.files.create(name)?))
     }
     fn open(&self, name: &str, access: Access) -> Result<FaultyFile, FileError> {
         if name == "00000001.jsonl" {
             self.check(Fault::Open, "open")?;
             match self.fault.get() {
-                Fault::OpenAfter(0) => self.check(Fault::OpenAfter(0), "open")?,
+                Fault::OpenAfter(0) => {
+                    let failed = self.check(Fault::OpenAfter(0), "open");
+                    self.fault.set(Fault::None);
+                    failed?;
+                }
                 Fault::OpenAfter(left) => self.fault.set(Fault::OpenAfter(left - 1)),
                 _ => {}
             }
         }
-        let file = self.files.open(name, access)?;
-        let fault = Rc::clone(&self.fault);
-        Ok(FaultyFile { file, fault })
+        Ok(self.file(name, self.files.open(name, access)?))
     }
     fn exists(&self, name: &str) -> Result<bool, FileError> {
         self.files.exists(name)
@@ -243,6 +257,9 @@ impl File for FaultyFile {
             self.file.write_at(offset, &bytes[..bytes.len() / 2])?;
             return Err(e);
         }
+        self.written
+            .borrow_mut()
+            .push((self.name.clone(), bytes.len()));
         self.file.write_at(offset, bytes)
     }
     fn set_length(&mut self, length: u64) -> Result<(), FileError> {
@@ -251,6 +268,7 @@ impl File for FaultyFile {
     }
     fn sync(&mut self) -> Result<(), FileError> {
         check(&self.fault, Fault::Sync, "sync")?;
+        self.written.borrow_mut().push((self.name.clone(), 0));
         self.file.sync()
     }
 }
