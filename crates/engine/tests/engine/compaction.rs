@@ -199,13 +199,9 @@ fn an_unfinished_end_is_not_read_by_compaction() {
     let (mut store, _) = open_with(&files, small());
     put(&mut store, "first", "1");
     let kept = bytes_of(&files, "00000001.jsonl").len();
-    say_all(
-        &mut store,
-        &["k1", "k2", "k3"]
-            .map(|key| put_event(key, "1"))
-            .each_ref()
-            .map(|event| &**event),
-    );
+    let events = ["k1", "k2", "k3"].map(|key| put_event(key, "1"));
+    let (replies, _) = say_all(&mut store, &events.each_ref().map(|event| &**event));
+    assert!(replies.iter().all(|reply| code_in(reply) == "ok"));
     // The batch's first line has not reached the disk, those behind it have.
     let mut bytes = bytes_of(&files, "00000001.jsonl");
     let end = kept + memchr::memchr(b'\n', &bytes[kept..]).unwrap() + 1;
