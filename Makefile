@@ -25,8 +25,9 @@ build: component ## builds target/release/kv-actor, which carries the component
 run: build ## runs the store as actor.toml says, on the directory data/
 	target/release/kv-actor serve --manifest actor.toml
 
-lint: component ## checks the format, and every warning
+lint: component ## checks the format, every warning, and that fuzz/Cargo.lock is up to date
 	cargo fmt --all --check
+	cargo update --quiet --workspace --locked --manifest-path fuzz/Cargo.toml
 	cargo clippy --workspace --all-targets --features kv-bench/micro --locked -- --deny warnings
 
 test: lint ## lint, then every test; installs the Debian packages that these need
