@@ -194,27 +194,6 @@ fn a_small_batch_copies_no_more_than_a_slice() {
 }
 
 #[test]
-fn an_unfinished_end_is_not_read_by_compaction() {
-    let files = MemoryFiles::default();
-    let (mut store, _) = open_with(&files, small());
-    put(&mut store, "first", "1");
-    let kept = bytes_of(&files, "00000001.jsonl").len();
-    let events = ["k1", "k2", "k3"].map(|key| put_event(key, "1"));
-    let (replies, _) = say_all(&mut store, &events.each_ref().map(|event| &**event));
-    assert!(replies.iter().all(|reply| code_in(reply) == "ok"));
-    // The batch's first line has not reached the disk, those behind it have.
-    let mut bytes = bytes_of(&files, "00000001.jsonl");
-    let end = kept + memchr::memchr(b'\n', &bytes[kept..]).unwrap() + 1;
-    bytes[kept..end].fill(0);
-    replace(&files, "00000001.jsonl", &bytes);
-    let (mut store, _) = open_with(&files, small());
-    fill(&mut store, 2000);
-    assert_eq!(store.damage(), None);
-    assert!(!files.exists("00000001.jsonl").unwrap());
-    assert_eq!(get(&mut store, "first").as_deref(), Ok("1"));
-}
-
-#[test]
 fn an_oldest_segment_that_was_cut_is_damage() {
     let files = MemoryFiles::default();
     let (mut store, _) = open_with(&files, small());
