@@ -72,7 +72,7 @@ fn so_has_each_part_of_a_batch() {
 #[test]
 fn a_put_of_no_key_is_told_as_such() {
     let line = br#"{"c":"00000000","t":1,"v":1,"put":{}}"#;
-    let error = Line::read(line).unwrap_err().to_string();
+    let error = Line::read(line).unwrap_err();
     assert!(
         error.contains("expected an object of one member"),
         "{error}"
