@@ -58,33 +58,46 @@ fn read(results: &Path) -> Result<Kept, Failure> {
 }
 
 fn table(runs: &[Kept]) -> String {
-    let mut text = "| | figure | beside it |".to_owned();
-    for run in 1..=runs.len() {
-        text += &format!(" run {run} |");
-    }
-    text += " target | medians apart | spreads meet |\n|---|---|---|";
-    text += &"---|".repeat(runs.len() + 3);
-    for target in runs.first().map_or(&[][..], |first| &first.targets) {
-        let beside = target.beside_name.as_deref().unwrap_or(&target.figure);
-        text += &format!("\n| {} | {} | {beside} |", target.number, target.name);
-        let same = |other: &&Judged| {
-            (&other.name, &other.beside_name) == (&target.name, &target.beside_name)
-                && other.figure == target.figure
-        };
-        let of_runs = runs.iter().map(|run| run.targets.iter().find(same));
-        let figures: Vec<&[f64]> = of_runs
-            .map(|found| found.map_or(&[][..], Judged::figures))
-            .collect();
-        for figures in &figures {
-            text += &format!(" {} |", spread(figures, shown));
-        }
-        let medians = figures.iter().filter_map(|run| middle(run.iter().copied()));
-        let medians: Vec<f64> = medians.collect();
-        let apart = 100.0 * (most(&medians) / least(&medians) - 1.0);
-        let meet = if meet(&figures) { "yes" } else { "no" };
-        text += &format!(" {} | {apart:.0} % | {meet} |", target.bound);
-    }
-    text
+    let mut heads = vec![String::new(), "figure".to_owned(), "beside it".to_owned()];
+    heads.extend((1..=runs.len()).map(|run| format!("run {run}")));
+    heads.extend(["target", "medians apart", "spreads meet"].map(str::to_owned));
+    let rule = vec!["---".to_owned(); heads.len()];
+    let targets = runs.first().map_or(&[][..], |first| &first.targets);
+    let rows = targets.iter().map(|target| cells(target, runs));
+    let rows = [heads, rule].into_iter().chain(rows);
+    let rows: Vec<_> = rows
+        .map(|cells| format!("| {} |", cells.join(" | ")))
+        .collect();
+    rows.join("\n")
+}
+
+/// A target in every run.
+fn cells(target: &Judged, runs: &[Kept]) -> Vec<String> {
+    let same = |other: &&Judged| {
+        (&other.name, &other.beside_name, &other.figure)
+            == (&target.name, &target.beside_name, &target.figure)
+    };
+    let of_runs = runs.iter().map(|run| run.targets.iter().find(same));
+    let figures: Vec<&[f64]> = of_runs
+        .map(|found| found.map_or(&[][..], Judged::figures))
+        .collect();
+    let medians = figures.iter().filter_map(|run| middle(run.iter().copied()));
+    let medians: Vec<f64> = medians.collect();
+    let apart = 100.0 * (most(&medians) / least(&medians) - 1.0);
+    let beside = target.beside_name.as_ref().unwrap_or(&target.figure);
+    let mut cells = vec![
+        target.number.to_string(),
+        target.name.clone(),
+        beside.clone(),
+    ];
+    cells.extend(figures.iter().map(|figures| spread(figures, shown)));
+    let meet = if meet(&figures) { "yes" } else { "no" };
+    cells.extend([
+        target.bound.clone(),
+        format!("{apart:.0} %"),
+        meet.to_owned(),
+    ]);
+    cells
 }
 
 /// Whether there is a figure that lies within the spread of every run.
