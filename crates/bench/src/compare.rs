@@ -30,9 +30,9 @@ struct Judged {
 }
 
 impl Judged {
-    /// Its ratios; where nothing is beside it, its figures.
+    /// What its bound is about: ratios, or the store's figures themselves.
     fn figures(&self) -> &[f64] {
-        if self.beside_name.is_some() {
+        if self.bound.ends_with('×') {
             &self.ratios
         } else {
             &self.ours
@@ -125,6 +125,17 @@ mod tests {
                 "ours":[1],"ratios":{ratios},"bound":"≥ 1 ×"}}"#
         );
         serde_json::from_str(&format!(r#"{{"targets":[{target}]}}"#)).unwrap()
+    }
+
+    #[test]
+    fn a_bound_without_a_ratio_compares_the_figures() {
+        let mut run = kept("[0.2]");
+        run.targets[0].bound = "≤ 0.3".to_owned();
+        let table = table(&[run]);
+        assert!(
+            table.ends_with("| 1 | put | redis | 1.00 | ≤ 0.3 | 0 % | yes |"),
+            "{table}"
+        );
     }
 
     #[test]
