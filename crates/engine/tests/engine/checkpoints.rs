@@ -68,14 +68,6 @@ fn without_checkpoints(files: &MemoryFiles) -> MemoryFiles {
     copy
 }
 
-fn copy(files: &MemoryFiles) -> MemoryFiles {
-    let copy = MemoryFiles::default();
-    for name in files.list().unwrap() {
-        replace(&copy, &name, &bytes_of(files, &name));
-    }
-    copy
-}
-
 #[test]
 fn opening_reads_only_what_lies_behind_the_checkpoint() {
     let files = written();

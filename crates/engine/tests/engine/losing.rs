@@ -206,14 +206,6 @@ fn a_full_disk_is_told_as_such() {
     assert!(repair(&faulty, &lost, TIME_MS).is_ok());
 }
 
-fn copy(files: &MemoryFiles) -> MemoryFiles {
-    let copy = MemoryFiles::default();
-    for name in files.list().unwrap() {
-        replace(&copy, &name, &bytes_of(files, &name));
-    }
-    copy
-}
-
 /// The lines of changes that a later segment has as well: their file and text.
 fn in_two_segments(files: &MemoryFiles) -> Vec<(String, String)> {
     let mut names = files.list().unwrap();

@@ -41,14 +41,6 @@ fn written() -> MemoryFiles {
     files
 }
 
-fn copy(files: &MemoryFiles) -> MemoryFiles {
-    let copy = MemoryFiles::default();
-    for name in files.list().unwrap() {
-        replace(&copy, &name, &bytes_of(files, &name));
-    }
-    copy
-}
-
 fn verified(files: &MemoryFiles) -> Verified {
     verify(files, |_, _| {}).unwrap()
 }

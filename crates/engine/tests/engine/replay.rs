@@ -33,14 +33,6 @@ fn sizes() -> impl Iterator<Item = (usize, u64)> {
     keys.flat_map(|keys| [(keys, 5000), (keys, 100_000)])
 }
 
-fn copy(files: &MemoryFiles) -> MemoryFiles {
-    let copy = MemoryFiles::default();
-    for name in files.list().unwrap() {
-        replace(&copy, &name, &bytes_of(files, &name));
-    }
-    copy
-}
-
 fn without_checkpoints(files: &MemoryFiles) -> MemoryFiles {
     let copy = copy(files);
     for name in names(&copy, "checkpoint-") {

@@ -126,6 +126,15 @@ pub fn replace<F: Files>(files: &F, name: &str, bytes: &[u8]) {
     file.write_at(0, bytes).expect("it is written");
 }
 
+/// A directory with the same files.
+pub fn copy(files: &MemoryFiles) -> MemoryFiles {
+    let copy = MemoryFiles::default();
+    for name in files.list().expect("it is listed") {
+        replace(&copy, &name, &bytes_of(files, &name));
+    }
+    copy
+}
+
 /// Which call of the disk is to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
