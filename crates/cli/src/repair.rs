@@ -11,6 +11,7 @@ use kv_engine::{OpenError, Options};
 use kv_protocol::Code;
 use kv_runtime::directory::DataDirectory;
 use kv_runtime::manifest::Manifest;
+use std::hash::RandomState;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -71,7 +72,8 @@ fn open(arguments: &Arguments) -> Result<(PathBuf, DataDirectory), Failure> {
 
 fn check(path: &Path) -> Result<Verified, Failure> {
     let bar = bar();
-    let found = kv_engine::log::verify::verify(&NativeFiles::new(path), |done, total| {
+    let secrets = [RandomState::new(), RandomState::new()];
+    let found = kv_engine::log::verify::verify(&NativeFiles::new(path), secrets, |done, total| {
         bar.set_length(total);
         bar.set_position(done);
     });

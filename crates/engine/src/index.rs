@@ -1,6 +1,7 @@
 //! Where every value lies: all keys and content hashes, in memory, ordered.
 
 use crate::cache::Slot;
+use dead::Dead;
 use expiries::Expiries;
 use key::Key;
 use leaf::TreeKey;
@@ -10,6 +11,7 @@ use std::ops::Bound;
 use tree::{Place, Tree};
 
 mod branch;
+mod dead;
 mod expiries;
 mod key;
 mod leaf;
@@ -69,6 +71,7 @@ pub struct Index {
     /// Lines that hold several values, by segment and offset, with the bytes of
     /// each value's share.
     shared: BTreeMap<(u32, u32), u32>,
+    dead: Dead,
     live_bytes: u64,
 }
 
@@ -103,6 +106,15 @@ impl Index {
         };
         self.live_bytes += entry.map_or(0, |entry| self.bytes(entry));
         self.live_bytes -= before.map_or(0, |entry| self.bytes(entry));
+        if let Some(Entry { location, .. }) = before
+            && self.shared_bytes(location).is_none()
+        {
+            self.dead.insert(location);
+        }
+        // Last: an opening may set what a checkpoint has set already.
+        if let Some(Entry { location, .. }) = entry {
+            self.dead.remove(location);
+        }
         let expires_before_ms = match address {
             Address::Key(key) => self.expiries.set(key, expires_ms),
             Address::Content(_) => None,
@@ -155,9 +167,16 @@ impl Index {
         range.map(|((segment, offset), bytes)| (*segment, *offset, *bytes))
     }
 
+    /// Whether no entry lies at a line any more. Where it is not known, false.
+    #[must_use]
+    pub fn is_dead(&self, segment: u32, offset: u32) -> bool {
+        self.dead.contains(segment, offset)
+    }
+
     /// Forgets the lines before a segment: no entry lies there.
     pub fn forget_before(&mut self, segment: u32) {
         self.shared = self.shared.split_off(&(segment, 0));
+        self.dead.forget_before(segment);
     }
 
     /// Forgets the lines from a place on: no entry lies there.
@@ -184,13 +203,19 @@ impl Index {
 
     /// The part of its line that an entry takes on disk, line feed included.
     fn bytes(&self, entry: Entry) -> u64 {
-        let location = entry.location;
-        if !self.shared.is_empty()
-            && let Some(bytes) = self.shared.get(&(location.segment, location.offset))
-        {
-            return u64::from(*bytes);
+        match self.shared_bytes(entry.location) {
+            Some(bytes) => u64::from(bytes),
+            None => u64::from(entry.location.length) + 1,
         }
-        u64::from(location.length) + 1
+    }
+
+    /// What a value has of a line that holds several; nothing of another line.
+    fn shared_bytes(&self, location: Location) -> Option<u32> {
+        if self.shared.is_empty() {
+            return None;
+        }
+        let place = (location.segment, location.offset);
+        self.shared.get(&place).copied()
     }
 
     /// Adds a key, before any line is shared. False, and it is not added, where it

@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod compaction;
 pub mod line;
 pub mod lines;
+mod present;
 pub mod record;
 pub mod recovery;
 pub mod repair;

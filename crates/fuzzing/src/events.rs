@@ -4,6 +4,7 @@
 use kv_engine::files::memory::MemoryFiles;
 use kv_engine::{Options, Outcome, Store};
 use serde_json::Value;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 
 const TIME_MS: u64 = 1_763_890_000_000;
 
@@ -44,7 +45,12 @@ pub fn run(data: &[u8]) {
     };
     assert!(report.version >= version.min(report.version));
     assert!(report.torn.is_empty(), "{report:?}");
-    let verified = kv_engine::log::verify::verify(&files, |_, _| {}).expect("it can be read");
+    let verified = kv_engine::log::verify::verify(
+        &files,
+        <[BuildHasherDefault<DefaultHasher>; 2]>::default(),
+        |_, _| {},
+    )
+    .expect("it can be read");
     assert_eq!(verified.damage, [], "what was written is damaged");
     assert_eq!(
         (verified.keys, verified.version),

@@ -5,6 +5,7 @@ use kv_engine::files::memory::MemoryFiles;
 use kv_engine::files::{File as _, Files as _};
 use kv_engine::{OpenError, Options, Outcome, Store};
 use kv_protocol::event::parse;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 
 /// What stands between two files: no UTF-8 has it.
 const SEPARATOR: u8 = 0xff;
@@ -36,7 +37,12 @@ pub fn run(data: &[u8]) {
         written.expect("memory takes it");
     }
     // Whatever is there, this must end, and say something.
-    kv_engine::log::verify::verify(&files, |_, _| {}).ok();
+    kv_engine::log::verify::verify(
+        &files,
+        <[BuildHasherDefault<DefaultHasher>; 2]>::default(),
+        |_, _| {},
+    )
+    .ok();
     let (mut store, report) = match Store::open(files.clone(), Options::default()) {
         Ok(opened) => opened,
         Err(OpenError::Damage(damage)) => {

@@ -207,6 +207,9 @@ fn engine_costs(session: &mut Session, directories: &[(u64, PathBuf)]) -> Result
             session.measure(point, run, || reads(data, plan.run_time / 4, &mut random))?;
         }
     }
+    for (_, store) in &mut stores {
+        store.stop();
+    }
     Ok(())
 }
 

@@ -54,7 +54,8 @@ fn empty(session: &mut Session) -> Result<u64, Failure> {
     Ok(bytes)
 }
 
-/// Opens a directory that was stopped in order, uses it, kills it, opens it again.
+/// Opens a directory that was stopped in order, uses it, kills it, opens it again,
+/// and stops it in order.
 fn ours(
     session: &mut Session,
     run: usize,
@@ -69,7 +70,15 @@ fn ours(
     over_lines(session, run, keys, &server, random)?;
     server.kill()?;
     let server = open_ours(session, opening(keys, KILL, OURS), run, data, Server::kill)?;
+    // Who has written nothing leaves no checkpoint for the next opening.
+    put_once(&server, keys)?;
     server.stop()
+}
+
+fn put_once(server: &Server, keys: u64) -> Result<(), Failure> {
+    let wire = Wire::new(Protocol::Lines, Values::small());
+    let address = server.address(wire.protocol)?;
+    send_all(address, &wire, &mut Each(scattered(keys).take(1)))
 }
 
 /// Times an opening. Where it is repeated, it is ended as it was before.

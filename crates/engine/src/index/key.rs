@@ -78,10 +78,14 @@ fn tag(words: [u64; WORDS]) -> u8 {
     words.into_iter().fold(0, mix).to_be_bytes()[0]
 }
 
-/// How a short key stands to a long one.
-fn cmp(words: &[u64; WORDS], text: &str) -> Ordering {
-    let bytes = bytes(words);
-    bytes[..length(&bytes)].cmp(text.as_bytes())
+/// How two keys stand that are not both short. Apart, so that what compares short
+/// ones is small enough to become part of a search.
+#[inline(never)]
+fn cmp_long(one: &Key<'_>, other: &Key<'_>) -> Ordering {
+    match (one, other) {
+        (Key::Long(one), Key::Long(other)) => one.cmp(other),
+        _ => one.text().as_bytes().cmp(other.text().as_bytes()),
+    }
 }
 
 impl Ord for Key<'_> {
@@ -92,9 +96,7 @@ impl Ord for Key<'_> {
             (Self::Short(one), Self::Short(other)) => {
                 (one[0], one[1], one[2]).cmp(&(other[0], other[1], other[2]))
             }
-            (Self::Short(words), Self::Long(text)) => cmp(words, text),
-            (Self::Long(text), Self::Short(words)) => cmp(words, text).reverse(),
-            (Self::Long(one), Self::Long(other)) => one.cmp(other),
+            _ => cmp_long(self, other),
         }
     }
 }
@@ -109,7 +111,13 @@ impl PartialOrd for Key<'_> {
 impl PartialEq for Key<'_> {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
+        match (self, other) {
+            (Self::Short(one), Self::Short(other)) => {
+                (one[0], one[1], one[2]) == (other[0], other[1], other[2])
+            }
+            (Self::Long(one), Self::Long(other)) => one == other,
+            _ => false,
+        }
     }
 }
 

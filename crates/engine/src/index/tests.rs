@@ -2,7 +2,7 @@
 
 use super::leaf::TreeKey;
 use super::tree::Tree;
-use super::{Entry, Location};
+use super::{Address, Entry, Held, Index, Location};
 use crate::cache::Slot;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -255,4 +255,119 @@ fn keys_of_one_tag_cost_hardly_more_than_others() {
     let most = most.max().unwrap_or_default();
     // 14 would be the logarithm; in a leaf, 3 were mistaken and 16 have no order.
     assert!(most <= 36, "{most}");
+}
+
+/// What happens to an index whose lines are numbered.
+#[derive(Clone, Debug)]
+enum Change {
+    /// A line with a value for each of some keys; with none, of something else.
+    Line(Vec<u8>),
+    Remove(u8),
+    /// As an opening does behind a checkpoint: what the last lines set is set again.
+    Again(usize),
+    /// As a batch that is void: the last lines are taken back.
+    Back(usize),
+    ForgetBefore(u32),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        6 => prop::collection::vec(0..12_u8, 1).prop_map(Change::Line),
+        1 => prop::collection::vec(0..12_u8, 0..4).prop_map(Change::Line),
+        2 => (0..12_u8).prop_map(Change::Remove),
+        1 => (1..6_usize).prop_map(Change::Again),
+        1 => (1..6_usize).prop_map(Change::Back),
+        1 => (0..3_u32).prop_map(Change::ForgetBefore),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// A line that is called dead has no entry; and of the lines with one value,
+    /// each that has lost it is called so, until its segment is forgotten.
+    #[test]
+    fn a_line_is_dead_once_its_entry_is_gone(changes in prop::collection::vec(change(), 1..60)) {
+        let mut index = Index::default();
+        let mut model: BTreeMap<u8, Location> = BTreeMap::new();
+        // Each line's keys, and what they had before.
+        let mut lines: Vec<(Location, Vec<(u8, Held)>)> = Vec::new();
+        let mut lost = Vec::new();
+        let held = |location| Held {
+            entry: Some(Entry { location, slot: Slot::NONE }),
+            expires_ms: None,
+        };
+        let name = |key: u8| format!("key {key}");
+        // What was before can't be brought back any more.
+        let forget = |lines: &mut Vec<(Location, Vec<(u8, Held)>)>| {
+            for (_, undo) in lines {
+                undo.clear();
+            }
+        };
+        for change in changes {
+            match change {
+                Change::Line(keys) => {
+                    let number = u32::try_from(lines.len()).unwrap();
+                    let location = Location {
+                        version: u64::from(number),
+                        segment: number / 20,
+                        offset: number % 20 * 36,
+                        length: 35,
+                        checksum_before: 0,
+                    };
+                    if keys.len() > 1 {
+                        index.share(location, keys.len());
+                    }
+                    let mut undo = Vec::new();
+                    for key in &keys {
+                        undo.push((*key, index.set(Address::Key(&name(*key)), held(location))));
+                        lost.extend(model.insert(*key, location));
+                    }
+                    lines.push((location, undo));
+                }
+                Change::Remove(key) => {
+                    index.set(Address::Key(&name(key)), Held::default());
+                    lost.extend(model.remove(&key));
+                    forget(&mut lines);
+                }
+                Change::Again(count) => {
+                    for (location, undo) in lines.iter().rev().take(count).rev() {
+                        for (key, _) in undo {
+                            index.set(Address::Key(&name(*key)), held(*location));
+                            model.insert(*key, *location);
+                        }
+                    }
+                    forget(&mut lines);
+                }
+                Change::Back(count) => {
+                    for (_, undo) in lines.iter_mut().rev().take(count) {
+                        for (key, before) in undo.drain(..).rev() {
+                            index.set(Address::Key(&name(key)), before);
+                            match before.entry {
+                                Some(entry) => lost.extend(model.insert(key, entry.location)),
+                                None => lost.extend(model.remove(&key)),
+                            }
+                        }
+                    }
+                }
+                Change::ForgetBefore(segment) => {
+                    if model.values().all(|location| location.segment >= segment) {
+                        index.forget_before(segment);
+                        lost.retain(|location| location.segment >= segment);
+                        forget(&mut lines);
+                    }
+                }
+            }
+            let lives = |location: &Location| model.values().any(|live| live == location);
+            for (location, _) in &lines {
+                let is_dead = index.is_dead(location.segment, location.offset);
+                prop_assert!(!(is_dead && lives(location)), "{location:?}");
+            }
+            for location in &lost {
+                let is_dead = index.is_dead(location.segment, location.offset);
+                let is_shared = index.shared_bytes(*location).is_some();
+                prop_assert!(is_dead || is_shared || lives(location), "{location:?}");
+            }
+        }
+    }
 }

@@ -3,13 +3,14 @@
 
 use crate::error::OpenError;
 use crate::files::{Access, File, FileError, FileErrorKind, Files};
-use crate::index::{Address, Entry};
+use crate::index::{Address, Entry, Index};
 use crate::log::checkpoint;
 use crate::log::line::Line;
 use crate::log::record::{self, PREFIX_BYTES, checksum_of, hexadecimal};
+use crate::log::recovery::apply;
 use crate::log::segment::{Extent, file_name, number_of};
 use crate::log::survey::{Piece, survey};
-use crate::log::verify::{Damaged, Layout, State, layout, verify};
+use crate::log::verify::{Damaged, Layout, State, layout};
 use kv_protocol::json::write_number;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -52,20 +53,26 @@ pub fn repair<F: Files>(files: &F, lost: &F, time_ms: u64) -> Result<Repaired, O
         finished: finish_earlier(files)?,
         ..Repaired::default()
     };
-    let verified = verify(files, |_, _| {})?;
-    if verified.damage.is_empty() {
+    let layout = layout(files)?;
+    let mut state = State::default();
+    let mut index = Index::default();
+    for (number, extent) in &layout.segments {
+        state.read(files, *number, *extent, |location, changes| {
+            apply(&mut index, location, changes);
+        })?;
+    }
+    repaired.damage = state.verified.damage;
+    if repaired.damage.is_empty() {
         return Ok(repaired);
     }
-    let layout = layout(files)?;
     set_aside(files, lost, &layout)?;
     let (segments, versions_lost) = write_replacements(files, &layout, time_ms)?;
-    repaired.keys = lost_changes(files, &layout, &verified.damage)?;
+    repaired.keys = lost_changes(files, &layout, &repaired.damage, &index);
     for name in checkpoint::newest_first(&layout.names) {
         files.remove(&name)?;
     }
     begin_segment(files, &layout, &segments, time_ms)?;
     put_in_place(files, &layout)?;
-    repaired.damage = verified.damage;
     repaired.versions_lost = versions_lost;
     Ok(repaired)
 }
@@ -370,13 +377,10 @@ fn lost_changes<F: Files>(
     files: &F,
     layout: &Layout,
     damage: &[Damaged],
-) -> Result<Vec<LostChange>, OpenError> {
-    let mut state = State::default();
-    for (number, extent) in &layout.segments {
-        state.read(files, *number, *extent)?;
-    }
+    index: &Index,
+) -> Vec<LostChange> {
     let now = |key: &str| {
-        let entry: Option<Entry> = state.index.get(Address::Key(key));
+        let entry: Option<Entry> = index.get(Address::Key(key));
         entry.map(|entry| entry.location.version)
     };
     let mut lost = BTreeMap::new();
@@ -416,7 +420,7 @@ fn lost_changes<F: Files>(
             }
         }
     }
-    Ok(lost.into_values().collect())
+    lost.into_values().collect()
 }
 
 /// Begins the segment whose header seals what was repaired: from here on that is

@@ -4,14 +4,15 @@
 use crate::content;
 use crate::error::OpenError;
 use crate::files::{Access, File, FileErrorKind, Files};
-use crate::index::{Index, Location};
+use crate::index::Location;
 use crate::log::checkpoint;
-use crate::log::line::{Line, Read};
-use crate::log::recovery::apply;
+use crate::log::line::{Changes, Line, Read};
+use crate::log::present::Present;
 use crate::log::scan::Scan;
 use crate::log::segment::{Extent, file_name, number_of};
 use crate::log::survey::{Piece, Place, survey};
 use serde::Serialize;
+use std::hash::BuildHasher;
 
 /// What was found.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -68,28 +69,29 @@ pub(super) struct Layout {
 }
 
 /// Reads and checks everything. `progress` is called with the bytes read so far
-/// and the bytes in all.
+/// and the bytes in all. Keys are counted by their hashes under two secrets, which
+/// nobody may know who could have chosen the keys.
 ///
 /// # Errors
 /// Where the disk refuses, and for a log of a later release.
 pub fn verify<F: Files>(
     files: &F,
+    secrets: [impl BuildHasher; 2],
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Verified, OpenError> {
     let layout = layout(files)?;
     let mut state = State::default();
+    let mut present = Present::new(secrets);
     let total = total_bytes(files, &layout);
     let mut done = 0;
     for (number, extent) in &layout.segments {
-        let found = state.read(files, *number, *extent)?;
-        done += found;
+        done += state.read(files, *number, *extent, |_, changes| present.apply(changes))?;
         progress(done, total);
     }
     let mut verified = state.verified;
     verified.segments = layout.segments.len();
     verified.bytes = done;
-    verified.keys = state.index.keys_count();
-    verified.contents = state.index.contents_count();
+    (verified.keys, verified.contents) = present.counts();
     verified.version = state.version.unwrap_or_default();
     let names = checkpoint::newest_first(&layout.names).into_iter();
     verified.checkpoint = names
@@ -149,18 +151,19 @@ pub(super) fn layout<F: Files>(files: &F) -> Result<Layout, OpenError> {
 /// What the sound lines come to.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    pub(super) index: Index,
     pub(super) version: Option<u64>,
     pub(super) verified: Verified,
 }
 
 impl State {
-    /// Reads one segment; returns the bytes of it that were read.
+    /// Reads one segment and hands over the changes of its sound lines, with the
+    /// place and version of each line; returns the bytes that were read.
     pub(super) fn read<F: Files>(
         &mut self,
         files: &F,
         number: u32,
         extent: Option<Extent>,
+        mut take: impl FnMut(Location, &Changes<'_>),
     ) -> Result<u64, OpenError> {
         if extent.is_some_and(|extent| extent.bytes == 0) {
             return Ok(0);
@@ -187,7 +190,7 @@ impl State {
         let lines_before = self.verified.lines;
         let damage_before = self.verified.damage.len();
         let sound = survey(&file, end, last, |place, piece| {
-            self.piece(number, place, piece);
+            self.piece(number, place, piece, &mut take);
             Ok(())
         })?;
         if let Some(extent) = extent.filter(|extent| extent.bytes > length) {
@@ -225,10 +228,16 @@ impl State {
         }
     }
 
-    fn piece(&mut self, number: u32, place: Place, piece: Piece<'_>) {
+    fn piece(
+        &mut self,
+        number: u32,
+        place: Place,
+        piece: Piece<'_>,
+        take: &mut impl FnMut(Location, &Changes<'_>),
+    ) {
         self.verified.lines += 1;
         match piece {
-            Piece::Sound(bytes, line) => self.line(number, place, bytes, line),
+            Piece::Sound(bytes, line) => self.line(number, place, bytes, line, take),
             Piece::Mended(bytes, line) => {
                 self.damaged(
                     number,
@@ -239,14 +248,21 @@ impl State {
                 if let Some(damage) = self.verified.damage.last_mut() {
                     damage.only_checksum = true;
                 }
-                self.line(number, place, bytes, line);
+                self.line(number, place, bytes, line, take);
             }
             Piece::Damaged(bytes, reason) => self.damaged(number, place, bytes, reason),
         }
     }
 
     /// Takes in a line that is proven.
-    fn line(&mut self, number: u32, place: Place, bytes: &[u8], line: Line<'_>) {
+    fn line(
+        &mut self,
+        number: u32,
+        place: Place,
+        bytes: &[u8],
+        line: Line<'_>,
+        take: &mut impl FnMut(Location, &Changes<'_>),
+    ) {
         if line.format.is_some() {
             self.version.get_or_insert(line.v);
             return;
@@ -274,8 +290,7 @@ impl State {
         }
         self.version = Some(version_after);
         let version = copy.unwrap_or(version_after);
-        let location = location(number, place, bytes, version);
-        apply(&mut self.index, location, &changes);
+        take(location(number, place, bytes, version), &changes);
     }
 
     fn damaged(&mut self, number: u32, place: Place, bytes: &[u8], reason: &str) {

@@ -74,7 +74,8 @@ impl<F: Files> Store<F> {
         if self.finished.is_some() || !worthwhile || !self.writer.is_owner() {
             return;
         }
-        if self.upkeep.checkpoint.is_none() && self.begin_checkpoint().is_err() {
+        // One that was begun already would leave more log to be read behind it.
+        if self.begin_checkpoint().is_err() {
             return;
         }
         while self.upkeep.checkpoint.is_some() {
@@ -247,6 +248,9 @@ impl<F: Files> Store<F> {
 /// Whether the index still means any of a line of a segment. A header is not live,
 /// and neither is a deletion: nothing older is left for it to hide.
 fn is_live(index: &Index, segment: u32, offset: u64, line: &[u8]) -> Result<bool, String> {
+    if u32::try_from(offset).is_ok_and(|offset| index.is_dead(segment, offset)) {
+        return Ok(false);
+    }
     let line = Line::read(line)?;
     if line.format.is_some() {
         return Ok(false);

@@ -241,6 +241,29 @@ fn a_store_that_is_stopped_opens_from_its_checkpoint_alone() {
     assert_eq!(files.list().unwrap(), before);
 }
 
+/// A checkpoint that is half written when the store stops is not the one it leaves:
+/// all log that was written meanwhile would have to be read behind it.
+#[test]
+fn a_store_that_is_stopped_while_it_writes_a_checkpoint_writes_another() {
+    let options = Options {
+        checkpoint_interval_bytes: 2 * 1024 * 1024,
+        ..Options::default()
+    };
+    for puts in [1980, 1990, 2000] {
+        let files = MemoryFiles::default();
+        let (mut store, _) = open_with(&files, options);
+        for step in 0..puts {
+            put(&mut store, &format!("k{step}"), &quoted(&"v".repeat(1000)));
+        }
+        let begun = checkpoints(&files);
+        store.stop();
+        assert_eq!((begun.len(), checkpoints(&files).len()), (1, 1));
+        assert_ne!(begun, checkpoints(&files), "{puts}");
+        let (_, report) = open_with(&files, options);
+        assert_eq!((report.keys, report.replayed_bytes), (puts, 0));
+    }
+}
+
 #[test]
 fn who_only_reads_writes_no_checkpoint() {
     let files = MemoryFiles::default();

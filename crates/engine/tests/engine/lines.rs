@@ -11,6 +11,7 @@ use kv_engine::log::restore::{RestoreError, restore};
 use kv_engine::log::verify::verify;
 use kv_engine::{OpenError, Options, Store};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 const EXPIRES: (&str, &str) = ("expires", "5");
 const PUT: (&str, &str) = ("put", r#"{"a":1}"#);
@@ -116,7 +117,7 @@ fn content_under_another_hash_is_found_and_not_restored() {
         record::write_changes(&mut log, checksum, TIME_MS, 1, None, &change);
         let files = MemoryFiles::default();
         replace(&files, "00000001.jsonl", &log);
-        let found = verify(&files, |_, _| {}).unwrap();
+        let found = verify(&files, secrets(), |_, _| {}).unwrap();
         let lines: Vec<_> = found.damage.iter().map(|damage| damage.line).collect();
         assert_eq!(lines, if is_true { vec![] } else { vec![2] });
 
@@ -208,7 +209,7 @@ fn what_is_torn_is_counted_to_the_byte() {
     for torn in [0, 1, 7, 300] {
         let tail = vec![b'x'; torn];
         replace(&files, "00000001.jsonl", &[&whole[..], &tail].concat());
-        let found = verify(&files, |_, _| {}).unwrap();
+        let found = verify(&files, secrets(), |_, _| {}).unwrap();
         assert!(found.damage.is_empty(), "{found:?}");
         assert_eq!(found.torn_bytes, torn as u64);
         let (_, report) = Store::open(files.clone(), Options::default()).unwrap();
@@ -229,14 +230,48 @@ fn a_verification_tells_how_far_it_is_and_what_it_could_not_read() {
     let lengths: Vec<u64> = lengths.collect();
     let total: u64 = lengths.iter().sum();
     let mut told = Vec::new();
-    let found = verify(&files, |done, total| told.push((done, total))).unwrap();
+    let found = verify(&files, secrets(), |done, total| told.push((done, total))).unwrap();
     let (first, second) = (lengths[0], lengths[0] + lengths[1]);
     assert_eq!(told, [(first, total), (second, total), (total, total)]);
     assert_eq!((found.bytes, found.segments, found.lines), (total, 3, 6));
     // A disk that refuses is no damage.
     files.fault.set(Fault::Open);
     assert!(matches!(
-        verify(&files, |_, _| {}),
+        verify(&files, secrets(), |_, _| {}),
         Err(OpenError::Files(_))
     ));
+}
+
+/// Keys come and go in any order, close together and far apart.
+#[test]
+fn verify_counts_what_is_there() {
+    let mut random = fastrand::Rng::with_seed(7);
+    for changes in [0, 1, 1023, 1024, 1025, 5000] {
+        let files = MemoryFiles::default();
+        let mut store = open(&files);
+        let (mut keys, mut contents) = (BTreeSet::new(), BTreeSet::new());
+        for _ in 0..changes {
+            let number = random.u32(..600);
+            match random.u32(..5) {
+                0..3 => {
+                    put(&mut store, &format!("k{number}"), "1");
+                    keys.insert(number);
+                }
+                3 => {
+                    say(
+                        &mut store,
+                        &format!(r#"{{"type":"delete","key":"k{number}"}}"#),
+                    );
+                    keys.remove(&number);
+                }
+                _ => {
+                    let event = format!(r#"{{"type":"store_content","content":{number}}}"#);
+                    say(&mut store, &event);
+                    contents.insert(number);
+                }
+            }
+        }
+        let found = verify(&files, secrets(), |_, _| {}).unwrap();
+        assert_eq!((found.keys, found.contents), (keys.len(), contents.len()));
+    }
 }

@@ -66,7 +66,7 @@ fn and_what_lay_behind_the_place_where_one_is_cut() {
         assert_eq!(report.damage[0].byte, cut as u64);
         let count = versions(&text[cut..]).count() as u64;
         assert_eq!(report.versions_lost, count, "cut at {cut}");
-        let found = verify(&files, |_, _| {}).unwrap();
+        let found = verify(&files, secrets(), |_, _| {}).unwrap();
         assert!(found.damage.is_empty(), "cut at {cut}: {found:?}");
     }
 }

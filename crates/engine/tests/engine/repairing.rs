@@ -42,7 +42,7 @@ fn written() -> MemoryFiles {
 }
 
 fn verified(files: &MemoryFiles) -> Verified {
-    verify(files, |_, _| {}).unwrap()
+    verify(files, secrets(), |_, _| {}).unwrap()
 }
 
 fn repaired(files: &MemoryFiles) -> (Repaired, MemoryFiles) {
@@ -263,7 +263,7 @@ fn a_short_line_that_was_put_in_is_damage_like_any_other() {
     let place = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     let with = [&bytes[..place], b"short\n", &bytes[place..]].concat();
     replace(&files, "00000001.jsonl", &with);
-    let verified = verify(&files, |_, _| {}).unwrap();
+    let verified = verify(&files, secrets(), |_, _| {}).unwrap();
     assert_eq!(verified.damage.len(), 1, "{verified:?}");
     assert_eq!((verified.damage[0].line, verified.damage[0].bytes), (2, 6));
 }
