@@ -89,6 +89,17 @@ impl Index {
         }
     }
 
+    /// The entries of several keys, sooner than one by one.
+    #[must_use]
+    pub fn get_all<'a>(&self, keys: impl Iterator<Item = &'a str>) -> Vec<Option<Entry>> {
+        let keys: Vec<_> = keys.map(Key::new).collect();
+        let tree: &Tree<Key<'_>> = &self.keys;
+        tree.get_all(&keys)
+            .into_iter()
+            .map(Option::<&Entry>::copied)
+            .collect()
+    }
+
     /// Sets or removes what is at an address, and returns what was.
     pub fn set(&mut self, address: Address<'_>, held: Held) -> Held {
         let Held { entry, expires_ms } = held;

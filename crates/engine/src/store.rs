@@ -9,7 +9,7 @@ use crate::log::record::Change;
 use crate::log::recovery::{Torn, recover};
 use crate::log::writer::{CommitError, Writer};
 use history::History;
-use kv_protocol::event::{Operation, format_hash, parse};
+use kv_protocol::event::{Event, Operation, format_hash, parse};
 use kv_protocol::limits::{GET_MANY_BYTES_MAX, REPLIES_BYTES_MAX};
 use kv_protocol::reply::Rows;
 use kv_protocol::{Code, Refusal, reply};
@@ -27,6 +27,13 @@ mod reader;
 mod statistics;
 mod upkeep;
 mod write;
+
+/// So many events are read before the first of them is carried out. What they touch
+/// fits in the processor's cache.
+const EVENTS_AHEAD: usize = 64;
+
+/// Fewer events than this are carried out one by one.
+const EVENTS_TOUCHED_MIN: usize = 4;
 
 /// A batch writes the end of at most this many keys whose time is up.
 const EXPIRIES_MAX: usize = 1000;
@@ -212,19 +219,43 @@ impl<F: Files> Store<F> {
 
     fn run(&mut self, events: &[u8], turn: Turn<'_>, replies: &mut Vec<u8>) {
         let start = replies.len();
-        for line in lines(events) {
-            if replies.len() - start >= REPLIES_BYTES_MAX {
+        let mut lines = lines(events);
+        loop {
+            let events: Vec<_> = lines.by_ref().take(EVENTS_AHEAD).map(parse).collect();
+            if events.is_empty() {
                 return;
             }
-            let event = parse(line);
-            let id = event.id;
-            let done = event
-                .operation
-                .and_then(|operation| self.operate(operation, id, turn, replies));
-            if let Err(refusal) = done {
-                reply::error(replies, id, &refusal);
+            self.touch(&events);
+            for Event { id, operation } in events {
+                if replies.len() - start >= REPLIES_BYTES_MAX {
+                    return;
+                }
+                let done =
+                    operation.and_then(|operation| self.operate(operation, id, turn, replies));
+                if let Err(refusal) = done {
+                    reply::error(replies, id, &refusal);
+                }
             }
         }
+    }
+
+    /// Has what events will ask the index and the cache for in the processor's cache,
+    /// where there are several: what they would wait for one by one comes at once.
+    fn touch(&self, events: &[Event<'_>]) {
+        if events.len() < EVENTS_TOUCHED_MIN {
+            return;
+        }
+        let operations = events
+            .iter()
+            .filter_map(|event| event.operation.as_ref().ok());
+        let keys = operations.filter_map(|operation| match operation {
+            Operation::Write(write) => write.key(),
+            Operation::Get { key, .. } | Operation::Exists { key } => Some(key),
+            _ => None,
+        });
+        let entries = self.index.get_all(keys);
+        self.cache
+            .touch(entries.iter().flatten().map(|entry| entry.slot));
     }
 
     /// Carries out one event and appends its reply, or says why not.

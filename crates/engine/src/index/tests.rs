@@ -160,6 +160,11 @@ fn compare<const TAGS: u32>(steps: &[Step], appended: u32) {
     for key in 0..KEYS {
         assert_eq!(tree.get(&Number(key)), model.get(&key));
     }
+    let keys: Vec<_> = (0..KEYS).rev().map(Number).collect();
+    for some in keys.chunks(61) {
+        let expected = some.iter().map(|key| model.get(&key.0));
+        assert!(tree.get_all(some).into_iter().eq(expected));
+    }
 }
 
 proptest! {

@@ -109,6 +109,29 @@ impl<K: TreeKey> Tree<K> {
         Some(&row.entry)
     }
 
+    /// The entries of several keys. Level by level, so that the processor waits for
+    /// many places in memory at once, where one key after the other would have it
+    /// wait at each level: group prefetching (Chen et al., Improving Hash Join
+    /// Performance through Prefetching, ICDE 2004), with loads that are needed anyway.
+    pub(super) fn get_all(&self, keys: &[K]) -> Vec<Option<&Entry>> {
+        let groups: Vec<_> = keys.iter().map(|key| self.root.place(key)).collect();
+        let groups: Vec<_> = groups.iter().map(|group| self.root.child(*group)).collect();
+        touch(groups.iter().map(|group| group.count()));
+        let places = groups.iter().zip(keys).map(|(group, key)| group.place(key));
+        let places: Vec<_> = places.collect();
+        let leaves = groups
+            .iter()
+            .zip(&places)
+            .map(|(group, leaf)| group.child(*leaf));
+        let leaves: Vec<_> = leaves.collect();
+        touch(leaves.iter().map(|leaf| leaf.count()));
+        let rows = leaves.iter().zip(keys).map(|(leaf, key)| {
+            let row = leaf.row(leaf.find(key)?)?;
+            Some(&row.entry)
+        });
+        rows.collect()
+    }
+
     pub(super) fn find(&self, key: &K) -> Place {
         let leaf = self.leaf_of(key);
         let row = self.leaf(leaf).find(key);
@@ -242,6 +265,11 @@ impl<K: TreeKey + Clone> Tree<K> {
             group.child_mut(last).join(upper);
         }
     }
+}
+
+/// Has what the numbers are read from in the processor's cache.
+fn touch(numbers: impl Iterator<Item = usize>) {
+    std::hint::black_box(numbers.fold(0, usize::wrapping_add));
 }
 
 #[cfg(test)]

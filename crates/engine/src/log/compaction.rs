@@ -112,13 +112,15 @@ impl<T: File> Victim<T> {
             // One long line.
             ask = ask.saturating_mul(2);
         };
-        for line in piece[..end].split_inclusive(|byte| *byte == b'\n') {
-            let text = &line[..line.len() - 1];
+        let mut begin = 0;
+        for end in memchr::memchr_iter(b'\n', &piece[..end]) {
+            let text = &piece[begin..end];
             let checksum = record::check(text, self.checksum).map_err(|e| self.damage(e))?;
             take(self.bytes, text).map_err(|e| self.damage(e))?;
             self.checksum = checksum;
             self.lines += 1;
-            self.bytes += line.len() as u64;
+            self.bytes += text.len() as u64 + 1;
+            begin = end + 1;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-pub use plain::Stored;
+pub use plain::{Stored, key_of_put};
 
 mod plain;
 

@@ -7,7 +7,7 @@ use crate::files::{FileError, Files};
 use crate::index::{Entry, Held, Index};
 use crate::log::checkpoint::Writing;
 use crate::log::compaction::{BATCH_FACTOR, SLICE_BYTES_MIN, Victim, VictimError, is_due};
-use crate::log::line::Line;
+use crate::log::line::{Line, key_of_put};
 use crate::log::record::Change;
 use crate::log::recovery::Recovered;
 
@@ -123,13 +123,15 @@ impl<F: Files> Store<F> {
         let segment = victim.number();
         while budget > 0 && !victim.is_read() {
             let piece = budget.min(SLICE_BYTES_MIN * 8);
-            let (index, found) = (&self.index, &mut self.upkeep.found);
+            let mut lines = Vec::new();
             let read = victim.read(piece, |offset, line| {
-                if is_live(index, segment, offset, line)? {
-                    found.push((offset, line.into()));
+                if may_be_live(&self.index, segment, offset, line)? {
+                    lines.push((offset, line.into()));
                 }
                 Ok(())
             });
+            keep_live(&self.index, segment, &mut lines);
+            self.upkeep.found.append(&mut lines);
             match read {
                 Ok(()) => budget -= piece,
                 // Perhaps it can be read behind the next batch.
@@ -245,21 +247,41 @@ impl<F: Files> Store<F> {
     }
 }
 
-/// Whether the index still means any of a line of a segment. A header is not live,
-/// and neither is a deletion: nothing older is left for it to hide.
-fn is_live(index: &Index, segment: u32, offset: u64, line: &[u8]) -> Result<bool, String> {
+/// Whether a line of a segment has to be looked up: it changes something, and is not
+/// known to be dead.
+fn may_be_live(index: &Index, segment: u32, offset: u64, line: &[u8]) -> Result<bool, String> {
     if u32::try_from(offset).is_ok_and(|offset| index.is_dead(segment, offset)) {
         return Ok(false);
     }
     let line = Line::read(line)?;
-    if line.format.is_some() {
-        return Ok(false);
-    }
-    let changes = line.changes()?;
-    Ok(changes.as_slice().iter().any(|read| {
+    Ok(line.format.is_none() && !line.changes()?.as_slice().is_empty())
+}
+
+/// Drops the lines of a segment of which the index means nothing any more. The keys
+/// of all that put one are looked up together.
+fn keep_live(index: &Index, segment: u32, lines: &mut Vec<(u64, Box<[u8]>)>) {
+    let keys: Vec<_> = lines.iter().map(|(_, line)| key_of_put(line)).collect();
+    let mut entries = index.get_all(keys.iter().flatten().copied()).into_iter();
+    let live = lines.iter().zip(&keys).map(|((offset, line), key)| {
+        let entry = key.and_then(|_| entries.next());
+        match entry {
+            Some(entry) => entry.is_some_and(|entry| lies_at(&entry, segment, *offset)),
+            None => is_live(index, segment, *offset, line),
+        }
+    });
+    let mut live = live.collect::<Vec<_>>().into_iter();
+    lines.retain(|_| live.next() == Some(true));
+}
+
+/// Whether the index still means any of a line of a segment, which was read before. A
+/// deletion is not live: nothing older is left for it to hide.
+fn is_live(index: &Index, segment: u32, offset: u64, line: &[u8]) -> bool {
+    let changes = Line::read(line).and_then(Line::changes);
+    let changes = changes.unwrap_or_else(|reason| unreachable!("a line that was read: {reason}"));
+    changes.as_slice().iter().any(|read| {
         let entry = read.stored().and_then(|(address, _)| index.get(address));
         entry.is_some_and(|entry| lies_at(&entry, segment, offset))
-    }))
+    })
 }
 
 fn lies_at(entry: &Entry, segment: u32, offset: u64) -> bool {

@@ -150,6 +150,50 @@ fn a_batch_is_answered_in_order_and_sees_itself() {
     }
 }
 
+/// However many events are read ahead, each sees what those before it have done.
+#[test]
+fn a_long_batch_is_answered_in_order_and_sees_itself() {
+    for count in [3, 4, 63, 64, 65, 200] {
+        let mut store = open(&MemoryFiles::default());
+        let (mut events, mut expected) = (Vec::new(), Vec::new());
+        let mut version = 0;
+        for number in 0..count {
+            let key = format!("k{}", number % 7);
+            match number % 3 {
+                0 => {
+                    version += 1;
+                    events.push(put_event(&key, &number.to_string()));
+                    expected.push(format!(
+                        r#"{{"status":"ok","key":"{key}","version":{version}}}"#
+                    ));
+                }
+                1 => {
+                    let before = format!("k{}", (number - 1) % 7);
+                    events.push(get_event(&before));
+                    let value = number - 1;
+                    expected.push(format!(
+                        r#"{{"status":"ok","key":"{before}","value":{value},"version":{version}}}"#
+                    ));
+                }
+                _ => {
+                    events.push("not JSON".to_owned());
+                    expected.push(String::new());
+                }
+            }
+        }
+        let events: Vec<_> = events.iter().map(String::as_str).collect();
+        let (replies, _) = say_all(&mut store, &events);
+        assert_eq!(replies.len(), count);
+        for (reply, expected) in replies.iter().zip(&expected) {
+            if expected.is_empty() {
+                assert_eq!(code_in(reply), "invalid_json");
+            } else {
+                assert_eq!(reply, expected);
+            }
+        }
+    }
+}
+
 #[test]
 fn changes_are_handed_over_once_and_the_log_goes_on() {
     let files = MemoryFiles::default();

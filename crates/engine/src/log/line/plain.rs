@@ -37,6 +37,16 @@ impl<'a> Stored<'a> {
     }
 }
 
+/// The key that a line puts, which has no escape in it, without a look at the value;
+/// nothing of other lines.
+#[must_use]
+pub fn key_of_put(line: &[u8]) -> Option<&str> {
+    let mut text = Plain::new(std::str::from_utf8(line).ok()?);
+    head(&mut text)?;
+    text.literal(",\"put\":{")?;
+    text.string()
+}
+
 /// Reads a line that has no escape in its key and nothing unusual in its value.
 pub(super) fn read(line: &[u8]) -> Option<Line<'_>> {
     let mut text = Plain::new(std::str::from_utf8(line).ok()?);
@@ -187,6 +197,9 @@ mod tests {
                 line[place] = byte;
             }
             let serde = || serde_json::from_slice::<Line<'_>>(&line).unwrap();
+            if let (Some(key), Ok(line)) = (key_of_put(&line), serde_json::from_slice::<Line<'_>>(&line)) {
+                prop_assert_eq!(key, &*line.put.unwrap().0);
+            }
             if let Some(read) = read(&line) {
                 prop_assert_eq!(read, serde());
             }
@@ -234,6 +247,8 @@ mod tests {
             write_changes(&mut batch, 0, 5, 6, Some(3), std::slice::from_ref(&change));
             let line = batch.trim_ascii_end();
             assert!(read(line).is_some(), "{change:?}");
+            let puts = matches!(change, Change::Put { .. });
+            assert_eq!(key_of_put(line), puts.then_some("user/7"));
             let stores = !matches!(change, Change::Delete { .. });
             assert_eq!(Stored::read(line).is_some(), stores, "{change:?}");
         }
