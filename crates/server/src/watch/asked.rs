@@ -7,8 +7,13 @@ use crate::clients::Clients;
 use crate::refusal;
 use kv_protocol::json::write_number;
 use kv_protocol::{Code, Operation, Refusal, event, reply};
-use memchr::memmem;
+use memchr::memmem::Finder;
 use serde::Deserialize;
+use std::sync::LazyLock;
+
+/// Made once: to make one takes as long as to search a line.
+static WORD: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"watch"));
+static ESCAPE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\\u"));
 
 /// What a client has asked for.
 #[derive(Clone, Debug)]
@@ -32,7 +37,7 @@ impl Asked {
     pub(crate) fn read(client: usize, line: &[u8]) -> Option<(Box<Self>, Vec<u8>)> {
         // Most lines are something else, and read by the actor alone. In JSON a
         // word may also be written with escapes.
-        if memmem::find(line, b"watch").is_none() && memmem::find(line, b"\\u").is_none() {
+        if WORD.find(line).is_none() && ESCAPE.find(line).is_none() {
             return None;
         }
         let event = event::parse(line);
