@@ -4,7 +4,7 @@
 use super::Location;
 use std::collections::BTreeMap;
 
-/// No line is shorter, so that two never begin in the same of these.
+/// No line that stores a value is shorter, so that no two begin in the same of these.
 const BYTES: u32 = 32;
 
 /// A line that is not in it may be dead all the same; one that is in it is.
@@ -50,4 +50,31 @@ impl Dead {
 fn place(offset: u32) -> (usize, u64) {
     let place = offset / BYTES;
     ((place / u64::BITS) as usize, 1 << (place % u64::BITS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::line::Line;
+
+    #[test]
+    fn no_line_with_a_value_is_shorter_than_what_a_bit_stands_for() {
+        // As short as they are written, or shorter still where a reader takes it.
+        let hash = "0".repeat(40);
+        for change in [
+            r#""put":{"":0}"#.to_owned(),
+            format!(r#""content":{{"{hash}":0}}"#),
+            r#""batch":[{"put":{"":0}}]"#.to_owned(),
+        ] {
+            let line = format!(r#"{{"c":"00000000","v":1,{change}}}"#);
+            assert!(Line::read(line.as_bytes()).and_then(Line::changes).is_ok());
+            assert!(line.len() + 1 >= BYTES as usize, "{line}");
+            for cut in 0..line.len() {
+                let shorter = [&line[..cut], &line[cut + 1..]].concat();
+                let read = Line::read(shorter.as_bytes()).and_then(Line::changes);
+                let long_enough = shorter.len() + 1 >= BYTES as usize;
+                assert!(read.is_err() || long_enough, "{shorter}");
+            }
+        }
+    }
 }

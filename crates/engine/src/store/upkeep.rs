@@ -247,14 +247,21 @@ impl<F: Files> Store<F> {
     }
 }
 
-/// Whether a line of a segment has to be looked up: it changes something, and is not
-/// known to be dead.
+/// Whether a line of a segment has to be looked up: it stores something, and is not
+/// known to be dead. A deletion stores nothing, and nothing older is left for it to hide.
 fn may_be_live(index: &Index, segment: u32, offset: u64, line: &[u8]) -> Result<bool, String> {
     if u32::try_from(offset).is_ok_and(|offset| index.is_dead(segment, offset)) {
         return Ok(false);
     }
     let line = Line::read(line)?;
-    Ok(line.format.is_none() && !line.changes()?.as_slice().is_empty())
+    if line.format.is_some() {
+        return Ok(false);
+    }
+    let changes = line.changes()?;
+    Ok(changes
+        .as_slice()
+        .iter()
+        .any(|read| read.stored().is_some()))
 }
 
 /// Drops the lines of a segment of which the index means nothing any more. The keys
@@ -273,8 +280,7 @@ fn keep_live(index: &Index, segment: u32, lines: &mut Vec<(u64, Box<[u8]>)>) {
     lines.retain(|_| live.next() == Some(true));
 }
 
-/// Whether the index still means any of a line of a segment, which was read before. A
-/// deletion is not live: nothing older is left for it to hide.
+/// Whether the index still means any of a line of a segment, which was read before.
 fn is_live(index: &Index, segment: u32, offset: u64, line: &[u8]) -> bool {
     let changes = Line::read(line).and_then(Line::changes);
     let changes = changes.unwrap_or_else(|reason| unreachable!("a line that was read: {reason}"));
