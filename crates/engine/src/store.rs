@@ -36,6 +36,10 @@ const EVENTS_AHEAD: usize = 64;
 /// Fewer events than this are carried out one by one.
 const EVENTS_TOUCHED_MIN: usize = 4;
 
+/// So are the events of a store with fewer keys: its index fits in the processor's
+/// cache, and to look keys up twice would only cost time.
+const KEYS_TOUCHED_MIN: usize = 20_000;
+
 /// A batch writes the end of at most this many keys whose time is up.
 const EXPIRIES_MAX: usize = 1000;
 
@@ -241,9 +245,10 @@ impl<F: Files> Store<F> {
     }
 
     /// Has what events will ask the index and the cache for in the processor's cache,
-    /// where there are several: what they would wait for one by one comes at once.
+    /// where there are several and many keys: what they would wait for one by one comes
+    /// at once.
     fn touch(&self, events: &[Event<'_>]) {
-        if events.len() < EVENTS_TOUCHED_MIN {
+        if events.len() < EVENTS_TOUCHED_MIN || self.index.keys_count() < KEYS_TOUCHED_MIN {
             return;
         }
         let operations = events
