@@ -24,6 +24,8 @@ use wasmtime_wasi::{FsPerms, WasiCtx};
 
 mod error;
 mod files;
+#[cfg(target_os = "linux")]
+mod freed;
 mod limits;
 mod messages;
 mod ticker;

@@ -12,6 +12,7 @@ mod kept_code;
 mod pages;
 mod readme;
 mod refusals;
+mod removed;
 mod repairing;
 mod security;
 mod serving;

@@ -63,7 +63,7 @@ fn no_reply_leaves_before_its_sync() {
 }
 
 /// A trace, once the end of what was traced is in it.
-fn whole(trace: &Path) -> String {
+pub(crate) fn whole(trace: &Path) -> String {
     let begun = Instant::now();
     loop {
         let text = fs::read_to_string(trace).unwrap();

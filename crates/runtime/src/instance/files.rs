@@ -1,9 +1,12 @@
 //! The guest's files: those of wasmtime-wasi, but that a batch which has appended to
 //! a file may end before its sync. Until that has ended, the guest can look at files
 //! and no more: whatever else it asks for waits. So the disk sees everything in the
-//! order in which the guest has done it, and only the guest's own time differs.
+//! order in which the guest has done it, and only the guest's own time differs. A file
+//! that it removes is freed behind its back, too.
 
 use super::State;
+#[cfg(target_os = "linux")]
+use super::freed;
 use crate::syncs::Syncs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -142,6 +145,8 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     interface.func_wrap("[method]descriptor.read", read)?;
     interface.func_wrap("[method]descriptor.stat", stat)?;
     interface.func_wrap("[method]descriptor.stat-at", stat_at)?;
+    #[cfg(target_os = "linux")]
+    interface.func_wrap("[method]descriptor.unlink-file-at", unlink_file_at)?;
     linker.allow_shadowing(false);
     Ok(())
 }
@@ -219,6 +224,23 @@ fn stat_at(
 ) -> Told<DescriptorStat> {
     let mut view = files(store.data_mut());
     converted(&mut view, |files| files.stat_at(directory, flags, path))
+}
+
+#[cfg(target_os = "linux")]
+fn unlink_file_at(
+    mut store: StoreContextMut<'_, State>,
+    (directory, path): (Resource<Descriptor>, String),
+) -> Told<()> {
+    let mut view = settled(store.data_mut());
+    let file = match view.table.get(&directory)? {
+        Descriptor::Dir(directory) => freed::keep(&directory.dir, &path),
+        Descriptor::File(_) => None,
+    };
+    let removed = converted(&mut view, |files| files.unlink_file_at(directory, path));
+    if let Some(file) = file {
+        freed::close(file);
+    }
+    removed
 }
 
 /// What an operation says, as the guest is told it.
