@@ -38,13 +38,12 @@ fn newer_source(module: &Path) -> Option<PathBuf> {
     let (_, sources) = listed.split_once(": ")?;
     let sources = sources.trim().replace("\\ ", "\0");
     let sources = sources.split(' ').map(|name| name.replace('\0', " "));
-    sources
-        .map(PathBuf::from)
-        .inspect(|source| println!("cargo::rerun-if-changed={}", source.display()))
-        .filter(|source| {
-            let changed = fs::metadata(source).and_then(|source| source.modified());
-            changed.is_ok_and(|changed| changed > built)
-        })
-        // To its end: each is to be watched.
-        .last()
+    let sources: Vec<_> = sources.map(PathBuf::from).collect();
+    for source in &sources {
+        println!("cargo::rerun-if-changed={}", source.display());
+    }
+    sources.into_iter().find(|source| {
+        let changed = fs::metadata(source).and_then(|source| source.modified());
+        changed.is_ok_and(|changed| changed > built)
+    })
 }
