@@ -6,7 +6,7 @@
 
 use super::State;
 #[cfg(target_os = "linux")]
-use super::freed;
+use super::freed::{self, Closing};
 use crate::syncs::Syncs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -49,6 +49,8 @@ pub(super) struct GuestSyncs {
     synced: Option<Instant>,
     /// Once a sync has failed, these are the guest's files: it can't go on.
     none: ResourceTable,
+    #[cfg(target_os = "linux")]
+    closing: Closing,
 }
 
 struct Appended {
@@ -66,6 +68,8 @@ impl GuestSyncs {
             times: Vec::new(),
             synced: None,
             none: ResourceTable::new(),
+            #[cfg(target_os = "linux")]
+            closing: Closing::default(),
         }
     }
 
@@ -231,14 +235,15 @@ fn unlink_file_at(
     mut store: StoreContextMut<'_, State>,
     (directory, path): (Resource<Descriptor>, String),
 ) -> Told<()> {
-    let mut view = settled(store.data_mut());
+    let state = store.data_mut();
+    let mut view = settled(state);
     let file = match view.table.get(&directory)? {
         Descriptor::Dir(directory) => freed::keep(&directory.dir, &path),
         Descriptor::File(_) => None,
     };
     let removed = converted(&mut view, |files| files.unlink_file_at(directory, path));
     if let Some(file) = file {
-        freed::close(file);
+        state.syncs.closing.close(file);
     }
     removed
 }
