@@ -150,48 +150,67 @@ fn a_batch_is_answered_in_order_and_sees_itself() {
     }
 }
 
-/// However many events are read ahead, each sees what those before it have done.
+/// However many events are read ahead, and whether their keys are looked up ahead as
+/// well, each event sees what those before it have done.
 #[test]
 fn a_long_batch_is_answered_in_order_and_sees_itself() {
-    for count in [3, 4, 63, 64, 65, 200] {
+    // From 20,000 keys on, keys are looked up ahead.
+    for keys in [0, 20_000] {
         let mut store = open(&MemoryFiles::default());
-        let (mut events, mut expected) = (Vec::new(), Vec::new());
-        let mut version = 0;
-        for number in 0..count {
-            let key = format!("k{}", number % 7);
-            match number % 3 {
-                0 => {
-                    version += 1;
-                    events.push(put_event(&key, &number.to_string()));
-                    expected.push(format!(
-                        r#"{{"status":"ok","key":"{key}","version":{version}}}"#
-                    ));
-                }
-                1 => {
-                    let before = format!("k{}", (number - 1) % 7);
-                    events.push(get_event(&before));
-                    let value = number - 1;
-                    expected.push(format!(
-                        r#"{{"status":"ok","key":"{before}","value":{value},"version":{version}}}"#
-                    ));
-                }
-                _ => {
-                    events.push("not JSON".to_owned());
-                    expected.push(String::new());
-                }
-            }
+        let events: Vec<_> = (0..keys)
+            .map(|key| put_event(&format!("{key}"), "0"))
+            .collect();
+        for events in events.chunks(1000) {
+            let events: Vec<_> = events.iter().map(String::as_str).collect();
+            let (_, outcome) = say_all(&mut store, &events);
+            assert_eq!(outcome, Outcome::Serving);
         }
-        let events: Vec<_> = events.iter().map(String::as_str).collect();
-        let (replies, _) = say_all(&mut store, &events);
-        assert_eq!(replies.len(), count);
-        for (reply, expected) in replies.iter().zip(&expected) {
-            if expected.is_empty() {
-                assert_eq!(code_in(reply), "invalid_json");
-            } else {
-                assert_eq!(reply, expected);
+        let mut version = keys;
+        assert_eq!(ask(&mut store, r#"{"type":"stats"}"#)["keys"], keys);
+        for count in [3, 4, 63, 64, 65, 200] {
+            version = answer_in_order(&mut store, version, count);
+        }
+    }
+}
+
+/// Says so many events at once; the version of the last change.
+fn answer_in_order(store: &mut Store<MemoryFiles>, mut version: usize, count: usize) -> usize {
+    let (mut events, mut expected) = (Vec::new(), Vec::new());
+    for number in 0..count {
+        let key = format!("k{}", number % 7);
+        match number % 3 {
+            0 => {
+                version += 1;
+                events.push(put_event(&key, &number.to_string()));
+                expected.push(format!(
+                    r#"{{"status":"ok","key":"{key}","version":{version}}}"#
+                ));
+            }
+            1 => {
+                let before = format!("k{}", (number - 1) % 7);
+                events.push(get_event(&before));
+                let value = number - 1;
+                expected.push(format!(
+                    r#"{{"status":"ok","key":"{before}","value":{value},"version":{version}}}"#
+                ));
+            }
+            _ => {
+                events.push("not JSON".to_owned());
+                expected.push(String::new());
             }
         }
     }
+    let events: Vec<_> = events.iter().map(String::as_str).collect();
+    let (replies, _) = say_all(store, &events);
+    assert_eq!(replies.len(), count);
+    for (reply, expected) in replies.iter().zip(&expected) {
+        if expected.is_empty() {
+            assert_eq!(code_in(reply), "invalid_json");
+        } else {
+            assert_eq!(reply, expected);
+        }
+    }
+    version
 }
 
 #[test]
