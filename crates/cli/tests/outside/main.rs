@@ -18,4 +18,5 @@ mod security;
 mod serving;
 mod support;
 mod syncs;
+mod trace;
 mod tutorial;

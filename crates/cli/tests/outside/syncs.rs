@@ -1,13 +1,9 @@
 //! No reply leaves before its change is synced, as the system sees it: every write,
 //! sync and reply of a server that many clients write to at once.
 
-use crate::support::{BINARY, Server};
+use crate::trace::{Traced, calls};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
-use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
 
 const CLIENTS: usize = 48;
 const PUTS: usize = 40;
@@ -15,34 +11,14 @@ const PUTS: usize = 40;
 /// So many at once: what comes together is worth two syncs.
 const DEPTH: usize = 4;
 
-/// How long strace may take to write down what it has seen.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// What one thread has begun and not ended, and the versions that a sync covers.
-#[derive(Default)]
-struct Calls {
-    syncing: BTreeMap<String, Vec<u64>>,
-    unfinished: BTreeMap<String, String>,
-}
-
 #[test]
 fn no_reply_leaves_before_its_sync() {
     let folder = tempfile::tempdir().unwrap();
-    let trace = folder.path().join("trace");
-    let mut command = Command::new("strace");
-    command
-        // The server itself is our child, and so what is killed.
-        .args(["--daemonize", "--follow-forks", "--string-limit=1000000"])
-        .arg("--trace=pwrite64,fdatasync,fsync,sendto,write,writev")
-        .arg("--output")
-        .arg(&trace)
-        .args([BINARY, "serve", "--lines", "127.0.0.1:0", "--http"])
-        .args(["127.0.0.1:0", "--data"])
-        .arg(folder.path().join("data"));
-    let server = Server::spawn(&mut command, 1);
+    let traced = "pwrite64,fdatasync,fsync,sendto,write,writev";
+    let traced = Traced::start(folder.path(), traced, &[]);
     thread::scope(|scope| {
         for client in 0..CLIENTS {
-            let mut lines = server.lines();
+            let mut lines = traced.server.lines();
             scope.spawn(move || {
                 for first in (0..PUTS).step_by(DEPTH) {
                     let event = |put| {
@@ -58,67 +34,39 @@ fn no_reply_leaves_before_its_sync() {
             });
         }
     });
-    server.kill();
-    check(&whole(&trace));
-}
-
-/// A trace, once the end of what was traced is in it.
-pub(crate) fn whole(trace: &Path) -> String {
-    let begun = Instant::now();
-    loop {
-        let text = fs::read_to_string(trace).unwrap();
-        if text.ends_with("+++ killed by SIGKILL +++\n") {
-            return text;
-        }
-        assert!(begun.elapsed() < PATIENCE, "strace has not seen the end");
-        thread::sleep(Duration::from_millis(10));
-    }
+    check(&traced.kill());
 }
 
 fn check(trace: &str) {
-    let mut calls = Calls::default();
+    // By thread: the versions that its sync covers.
+    let mut syncing = BTreeMap::<_, Vec<u64>>::new();
     let (mut written, mut durable) = (Vec::new(), BTreeSet::new());
     let (mut writers, mut syncers) = (BTreeSet::new(), BTreeSet::new());
     let mut replied = 0;
-    for line in trace.lines() {
-        let Some((thread, call)) = line.split_once(' ') else {
-            continue;
-        };
-        let call = call.trim_start();
+    for call in calls(trace) {
         // A reply may be seen from when its call begins, a sync from when it has ended.
-        let begun = call.trim_end_matches(" <unfinished ...>");
-        let is_resumed = call.starts_with("<... ");
-        let whole = if is_resumed {
-            let begun = calls.unfinished.remove(thread).unwrap_or_default();
-            format!("{begun}{}", call.split_once("resumed>").unwrap().1)
-        } else {
-            begun.to_owned()
-        };
-        let has_ended = begun.len() == call.len();
-        if !has_ended {
-            calls.unfinished.insert(thread.to_owned(), begun.to_owned());
-        }
-        let succeeded = has_ended && !whole.contains(" = -1 ");
+        let (thread, whole) = (call.thread, call.text);
+        let succeeded = call.has_ended && !whole.contains(" = -1 ");
         if whole.starts_with("pwrite64(") {
             if succeeded {
                 written.extend(numbers(&whole, r#"\"v\":"#));
-                writers.insert(thread.to_owned());
+                writers.insert(thread);
             }
         } else if whole.starts_with("fdatasync(") || whole.starts_with("fsync(") {
-            if !is_resumed {
-                calls.syncing.insert(thread.to_owned(), written.clone());
+            if !call.is_resumed {
+                syncing.insert(thread, written.clone());
             }
-            if has_ended {
-                let covered = calls.syncing.remove(thread).unwrap();
+            if call.has_ended {
+                let covered = syncing.remove(thread).unwrap();
                 assert!(succeeded, "{whole}");
                 durable.extend(covered);
-                syncers.insert(thread.to_owned());
+                syncers.insert(thread);
             }
-        } else if !is_resumed {
+        } else if !call.is_resumed {
             for version in numbers(&whole, r#"\"version\":"#) {
                 assert!(
                     durable.contains(&version),
-                    "{version} is not synced: {line}"
+                    "{version} is not synced: {whole}"
                 );
                 replied += 1;
             }
