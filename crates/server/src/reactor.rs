@@ -18,8 +18,10 @@ use mio::{Events, Poll, Token};
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
+use waiting::Waiting;
 
 mod held;
+mod waiting;
 
 /// After a failed accept (out of file descriptors), the next try.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -45,7 +47,7 @@ enum Origin {
 }
 
 pub(crate) struct Reactor {
-    poll: Poll,
+    waiting: Waiting,
     guest: Guest,
     inbox: Inbox,
     listeners: Listeners,
@@ -74,7 +76,7 @@ impl Reactor {
         watchers: Watchers,
     ) -> Self {
         Self {
-            poll,
+            waiting: Waiting::new(poll),
             guest,
             inbox,
             listeners,
@@ -94,10 +96,8 @@ impl Reactor {
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         while !self.shutdown.is_asked() {
-            match self.poll.poll(&mut events, self.timeout()) {
-                Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(e),
-                _ => {}
-            }
+            let longest = self.timeout();
+            self.waiting.wait(&mut events, longest)?;
             if std::mem::take(&mut self.accept_again) {
                 self.accept();
             }
@@ -144,10 +144,7 @@ impl Reactor {
             && self.latest_written < SPLIT_EVENTS_MIN
         {
             before = self.batch.len();
-            match self.poll.poll(events, Some(Duration::ZERO)) {
-                Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(e),
-                _ => {}
-            }
+            self.waiting.look(events)?;
             self.note(events);
             self.release();
             self.fill();
@@ -177,7 +174,7 @@ impl Reactor {
         loop {
             match self.listeners.accept() {
                 Ok(None) => return,
-                Ok(Some(stream)) => self.clients.welcome(stream, self.poll.registry()),
+                Ok(Some(stream)) => self.clients.welcome(stream, self.waiting.registry()),
                 Err(e) => {
                     tracing::warn!(error = %e, "a client can't be accepted; it is tried again");
                     self.accept_again = true;

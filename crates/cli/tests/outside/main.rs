@@ -7,6 +7,7 @@ mod commands;
 mod crowd;
 mod durability;
 mod examples;
+mod idle;
 mod importing;
 mod kept_code;
 mod pages;
