@@ -37,6 +37,10 @@ const PAGES: usize = 5;
 const SPLIT_CLIENTS_MIN: usize = 16;
 const SPLIT_EVENTS_MIN: usize = 96;
 
+/// Where fewer events have come than the latest batch had, so long more are waited for
+/// behind each: a sync takes several times as long.
+const QUIET_MAX: Duration = Duration::from_micros(50);
+
 /// Where a reply goes.
 #[derive(Clone, Debug)]
 enum Origin {
@@ -135,19 +139,26 @@ impl Reactor {
 
     /// Those who have been answered come back one by one: a batch that leaves with
     /// the first of them would cost a sync, and the others wait for the next one. So
-    /// as long as more come, it is filled up to the size of the latest; but not where
-    /// that was large enough to be split.
+    /// as long as more come, it is filled up to the size of the latest that has written;
+    /// but not where that was large enough to be split. A lone client waits for nobody.
     fn gather(&mut self, events: &mut Events) -> io::Result<()> {
-        let mut before = 0;
-        while before < self.batch.len()
+        let mut quiet_since = Instant::now();
+        while !self.batch.is_empty()
             && self.batch.len() < self.latest_written
             && self.latest_written < SPLIT_EVENTS_MIN
         {
-            before = self.batch.len();
+            let before = self.batch.len();
             self.waiting.look(events)?;
             self.note(events);
             self.release();
             self.fill();
+            if self.batch.len() > before {
+                quiet_since = Instant::now();
+            } else if quiet_since.elapsed() >= QUIET_MAX {
+                break;
+            } else {
+                std::thread::yield_now();
+            }
         }
         Ok(())
     }
