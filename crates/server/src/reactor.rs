@@ -11,6 +11,7 @@ use crate::posted::Pending;
 use crate::refusal;
 use crate::shutdown::Shutdown;
 use crate::watch::{Asked, Watcher, Watchers};
+use gathering::Gathering;
 use held::Held;
 use kv_protocol::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
 use kv_runtime::{Batch, Inbox};
@@ -20,6 +21,7 @@ use std::io;
 use std::time::{Duration, Instant};
 use waiting::Waiting;
 
+mod gathering;
 mod held;
 mod waiting;
 
@@ -36,10 +38,6 @@ const PAGES: usize = 5;
 /// With fewer, a second sync costs more than that gives.
 const SPLIT_CLIENTS_MIN: usize = 16;
 const SPLIT_EVENTS_MIN: usize = 96;
-
-/// Where fewer events have come than the latest batch had, so long more are waited for
-/// behind each: a sync takes several times as long.
-const QUIET_MAX: Duration = Duration::from_micros(50);
 
 /// Where a reply goes.
 #[derive(Clone, Debug)]
@@ -142,7 +140,7 @@ impl Reactor {
     /// as long as more come, it is filled up to the size of the latest that has written;
     /// but not where that was large enough to be split. A lone client waits for nobody.
     fn gather(&mut self, events: &mut Events) -> io::Result<()> {
-        let mut quiet_since = Instant::now();
+        let mut gathering = Gathering::begin(Instant::now());
         while !self.batch.is_empty()
             && self.batch.len() < self.latest_written
             && self.latest_written < SPLIT_EVENTS_MIN
@@ -152,11 +150,11 @@ impl Reactor {
             self.note(events);
             self.release();
             self.fill();
-            if self.batch.len() > before {
-                quiet_since = Instant::now();
-            } else if quiet_since.elapsed() >= QUIET_MAX {
+            let has_come = self.batch.len() > before;
+            if !gathering.goes_on(has_come, Instant::now()) {
                 break;
-            } else {
+            }
+            if !has_come {
                 std::thread::yield_now();
             }
         }

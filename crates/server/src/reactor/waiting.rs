@@ -72,12 +72,15 @@ mod tests {
     use super::*;
     use mio::{Token, Waker};
 
-    #[test]
-    fn who_was_woken_at_once_stays_awake_until_nothing_comes_for_a_while() {
+    fn waiting() -> (Waiting, Waker, Events) {
         let poll = Poll::new().unwrap();
         let waker = Waker::new(poll.registry(), Token(0)).unwrap();
-        let mut waiting = Waiting::new(poll);
-        let mut events = Events::with_capacity(8);
+        (Waiting::new(poll), waker, Events::with_capacity(8))
+    }
+
+    #[test]
+    fn who_was_woken_at_once_stays_awake_until_nothing_comes_for_a_while() {
+        let (mut waiting, waker, mut events) = waiting();
         // Another process may take the processor in the middle of one.
         let is_lively = (0..1000).any(|_| {
             waker.wake().unwrap();
@@ -93,10 +96,7 @@ mod tests {
 
     #[test]
     fn what_comes_while_it_is_awake_is_seen() {
-        let poll = Poll::new().unwrap();
-        let waker = Waker::new(poll.registry(), Token(0)).unwrap();
-        let mut waiting = Waiting::new(poll);
-        let mut events = Events::with_capacity(8);
+        let (mut waiting, waker, mut events) = waiting();
         waiting.is_lively = true;
         waker.wake().unwrap();
         waiting.wait(&mut events, None).unwrap();
