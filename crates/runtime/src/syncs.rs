@@ -8,6 +8,9 @@ use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
+pub(crate) use written::Written;
+
+mod written;
 
 /// So many times are kept until somebody asks for them.
 const TIMES_MAX: usize = 64;
@@ -60,8 +63,7 @@ type Wake = Arc<dyn Fn() + Send + Sync>;
 
 struct Job {
     file: Arc<File>,
-    /// The length of which everything is durable.
-    durable_bytes: u64,
+    written: Written,
 }
 
 impl Syncs {
@@ -77,24 +79,20 @@ impl Syncs {
         self.shared.lock().wake = Some(Arc::new(wake));
     }
 
-    /// Begins to make durable what was appended to a file from `durable_bytes`
-    /// on. If the disk fails to, that is cut off again, so that whoever opens the
-    /// file next doesn't read from memory what the disk may have dropped. Waits
-    /// for the one before.
+    /// Begins to make durable what was written to a file. If the disk fails to, that
+    /// is taken back, so that whoever opens the file next doesn't read from memory
+    /// what the disk may have dropped. Waits for the one before.
     ///
     /// # Errors
     /// Where that one has failed, or there can be no thread.
-    pub(crate) fn begin(&self, file: Arc<File>, durable_bytes: u64) -> io::Result<()> {
+    pub(crate) fn begin(&self, file: Arc<File>, written: Written) -> io::Result<()> {
         self.start_thread()?;
         let mut state = self.shared.wait();
         if let Some(reason) = &state.failure {
             return Err(io::Error::other(reason.clone()));
         }
         state.begun += 1;
-        state.job = Some(Job {
-            file,
-            durable_bytes,
-        });
+        state.job = Some(Job { file, written });
         self.shared.begun.notify_one();
         Ok(())
     }
@@ -219,8 +217,7 @@ impl Job {
     fn run(&self) -> io::Result<()> {
         self.file.sync_data().inspect_err(|_| {
             // Where the disk fails here too, nothing is worse than before.
-            let cut = self.file.set_len(self.durable_bytes);
-            drop(cut.and_then(|()| self.file.sync_data()));
+            drop(self.written.take_back(&self.file));
         })
     }
 }

@@ -7,7 +7,7 @@
 use super::State;
 #[cfg(target_os = "linux")]
 use super::freed::{self, Closing};
-use crate::syncs::Syncs;
+use crate::syncs::{Syncs, Written};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasmtime::StoreContextMut;
@@ -25,6 +25,10 @@ const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
 /// No more times are noted in one call: a guest may sync as often as it likes.
 const TIMES_MAX: usize = 64;
 
+/// What a call writes over is kept until its sync has ended; of a call that writes over
+/// more, the sync is carried out at once.
+const REPLACED_BYTES_MAX: usize = 1024 * 1024;
+
 /// What a linked function returns: what the guest is told, or why it is ended.
 type Told<T> = wasmtime::Result<(Result<T, ErrorCode>,)>;
 
@@ -41,8 +45,8 @@ pub(crate) enum Sync {
 pub(super) struct GuestSyncs {
     syncs: Arc<Syncs>,
     when: Sync,
-    /// What was written in this call and not synced, if it is an end of one file.
-    appended: Option<Appended>,
+    /// What was written in this call and not synced, if it is one piece of one file.
+    written: Option<(u32, Written)>,
     /// How long each sync of the latest call took that was carried out at once.
     times: Vec<Duration>,
     /// When the first sync of the latest call had returned to the guest.
@@ -53,18 +57,12 @@ pub(super) struct GuestSyncs {
     closing: Closing,
 }
 
-struct Appended {
-    descriptor: u32,
-    /// The file's length before.
-    durable_bytes: u64,
-}
-
 impl GuestSyncs {
     pub(super) fn new(syncs: Arc<Syncs>) -> Self {
         Self {
             syncs,
             when: Sync::AtOnce,
-            appended: None,
+            written: None,
             times: Vec::new(),
             synced: None,
             none: ResourceTable::new(),
@@ -76,7 +74,7 @@ impl GuestSyncs {
     /// A call begins.
     pub(super) fn begin(&mut self, when: Sync) {
         self.when = when;
-        self.appended = None;
+        self.written = None;
         self.times.clear();
         self.synced = None;
     }
@@ -96,17 +94,15 @@ impl GuestSyncs {
         self.syncs.settle().is_ok()
     }
 
-    /// Notes a write before it is done. One that does not go on at the end of the
-    /// same file makes its sync one that can't be taken back by a cut.
-    fn note_write(&mut self, descriptor: u32, offset: u64, length: Option<u64>) {
-        self.appended = match self.appended.take() {
-            _ if length != Some(offset) => None,
-            Some(appended) if appended.descriptor == descriptor => Some(appended),
-            Some(_) => None,
-            None => Some(Appended {
-                descriptor,
-                durable_bytes: offset,
-            }),
+    /// Notes a write that was done. One that does not go on where the one before has
+    /// ended can't be taken back with it: the sync of both is carried out at once.
+    fn note_write(&mut self, descriptor: u32, written: Option<Written>) {
+        self.written = match (self.written.take(), written) {
+            (None, Some(written)) => Some((descriptor, written)),
+            (Some((before, earlier)), Some(written)) if before == descriptor => earlier
+                .and(written, REPLACED_BYTES_MAX)
+                .map(|both| (descriptor, both)),
+            _ => None,
         };
     }
 }
@@ -157,14 +153,14 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 fn sync_data(mut store: StoreContextMut<'_, State>, (file,): (Resource<Descriptor>,)) -> Told<()> {
     let state = store.data_mut();
-    let appended = state.syncs.appended.take();
+    let written = state.syncs.written.take();
     if state.syncs.when == Sync::Behind
-        && let Some(appended) = appended
-        && appended.descriptor == file.rep()
+        && let Some((descriptor, written)) = written
+        && descriptor == file.rep()
         && let Descriptor::File(open) = state.table.get(&file)?
     {
         let file = Arc::clone(&open.file);
-        state.syncs.syncs.begin(file, appended.durable_bytes)?;
+        state.syncs.syncs.begin(file, written)?;
         state.syncs.synced.get_or_insert_with(Instant::now);
         return Ok((Ok(()),));
     }
@@ -177,7 +173,7 @@ fn sync_at_once(
     sync: impl FnOnce(&mut WasiFilesystemCtxView<'_>, Resource<Descriptor>) -> FsResult<()>,
 ) -> Told<()> {
     let state = store.data_mut();
-    state.syncs.appended = None;
+    state.syncs.written = None;
     let mut view = settled(state);
     let begun = Instant::now();
     let synced = converted(&mut view, |files| sync(files, file));
@@ -195,14 +191,19 @@ fn write(
     let state = store.data_mut();
     let when = state.syncs.when;
     let mut view = settled(state);
-    let length = match view.table.get(&file)? {
-        Descriptor::File(open) if when == Sync::Behind => open.file.metadata().ok(),
+    let mut noted = match view.table.get(&file)? {
+        Descriptor::File(open) if when == Sync::Behind => {
+            Written::before(&open.file, offset, bytes.len(), REPLACED_BYTES_MAX)
+        }
         _ => None,
     };
-    let length = length.map(|metadata| metadata.len());
     let descriptor = file.rep();
     let written = converted(&mut view, |files| files.write(file, bytes, offset));
-    state.syncs.note_write(descriptor, offset, length);
+    if let Ok((told,)) = &written {
+        // Where it is told an error, nothing was written.
+        noted = noted.map(|noted| noted.of(told.as_ref().map_or(0, |bytes| *bytes)));
+    }
+    state.syncs.note_write(descriptor, noted);
     written
 }
 

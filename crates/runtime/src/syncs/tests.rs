@@ -13,6 +13,11 @@ fn syncable() -> Arc<File> {
     Arc::new(tempfile::tempfile().unwrap())
 }
 
+fn begin(syncs: &Syncs, file: Arc<File>) -> io::Result<()> {
+    let written = Written::before(&file, 0, 1, 1).unwrap();
+    syncs.begin(file, written)
+}
+
 #[test]
 fn what_was_begun_becomes_durable_and_says_so() {
     let syncs = Syncs::new();
@@ -20,7 +25,7 @@ fn what_was_begun_becomes_durable_and_says_so() {
     syncs.set_wake(move || sender.send(()).unwrap());
     let before = syncs.ticket();
     assert_eq!(syncs.durability(before), Durability::Durable);
-    syncs.begin(syncable(), 0).unwrap();
+    begin(&syncs, syncable()).unwrap();
     let after = syncs.ticket();
     assert!(after > before);
     assert_eq!(syncs.durability(before), Durability::Durable);
@@ -34,16 +39,16 @@ fn what_was_begun_becomes_durable_and_says_so() {
 #[test]
 fn behind_a_failed_sync_nothing_is_begun_and_all_is_lost() {
     let syncs = Syncs::new();
-    syncs.begin(syncable(), 0).unwrap();
+    begin(&syncs, syncable()).unwrap();
     let durable = syncs.ticket();
     let (file, _reader) = unsyncable();
-    syncs.begin(file, 0).unwrap();
+    begin(&syncs, file).unwrap();
     let lost = syncs.ticket();
     let reason = syncs.settle().unwrap_err();
     assert_eq!(syncs.failure(), Some(reason));
     assert_eq!(syncs.durability(durable), Durability::Durable);
     assert_eq!(syncs.durability(lost), Durability::Lost);
-    assert!(syncs.begin(syncable(), 0).is_err());
+    assert!(begin(&syncs, syncable()).is_err());
     assert_eq!(syncs.ticket(), lost);
 }
 
@@ -52,7 +57,7 @@ fn a_new_guest_begins_with_what_is_durable_and_the_lost_stays_lost() {
     let syncs = Syncs::new();
     let before = syncs.ticket();
     let (file, _reader) = unsyncable();
-    syncs.begin(file, 0).unwrap();
+    begin(&syncs, file).unwrap();
     let lost = syncs.ticket();
     syncs.begin_anew();
     let anew = syncs.ticket();
@@ -60,7 +65,7 @@ fn a_new_guest_begins_with_what_is_durable_and_the_lost_stays_lost() {
     assert_eq!(syncs.durability(before), Durability::Durable);
     assert_eq!(syncs.durability(lost), Durability::Lost);
     assert_eq!(syncs.durability(anew), Durability::Durable);
-    syncs.begin(syncable(), 0).unwrap();
+    begin(&syncs, syncable()).unwrap();
     assert_eq!(syncs.settle(), Ok(()));
     assert_eq!(syncs.durability(syncs.ticket()), Durability::Durable);
     assert_eq!(syncs.durability(lost), Durability::Lost);
