@@ -57,7 +57,8 @@ impl Place {
         Ok(reply)
     }
 
-    /// Ends the work: the next opening of a directory is to be fast.
+    /// Ends the work of several batches: a directory holds no room that nobody needs,
+    /// and its next opening is to be fast.
     pub(crate) fn stop(self) {
         if let Self::Directory { mut store, .. } = self {
             store.stop();

@@ -23,6 +23,7 @@ pub(crate) fn run(place: &Arguments, events: &[String]) -> Result<(), Failure> {
     for event in events {
         sender.send(event)?;
     }
+    sender.place.stop();
     sender.output.finish()?;
     sender.first.map_or(Ok(()), Err)
 }

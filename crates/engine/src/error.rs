@@ -6,7 +6,7 @@ use kv_protocol::Code;
 use std::fmt;
 
 /// Why a store can't be opened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenError {
     /// The disk refused.
     Files(FileError),

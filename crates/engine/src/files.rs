@@ -127,7 +127,7 @@ pub enum FileErrorKind {
 }
 
 /// A refused operation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileError {
     /// What was tried, such as `write`.
     pub operation: &'static str,

@@ -83,3 +83,44 @@ fn a_directory_that_a_server_has_open_is_refused_and_wrong_usage_is_code_2() {
     let message = fails(&["get", "--url", "http://127.0.0.1:1", "a"], 17);
     assert!(message.contains("running"), "{message}");
 }
+
+#[test]
+fn a_directory_at_rest_ends_with_its_last_line_and_a_killed_servers_with_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let puts = |client: &mut dyn FnMut(&str)| {
+        client(r#"{"type":"put","key":"a","value":1}"#);
+        client(r#"{"type":"put","key":"a","value":2}"#);
+    };
+    let has_room = |data: &std::path::Path| {
+        let log = std::fs::read_to_string(data.join("00000001.jsonl")).unwrap();
+        log.ends_with("\n\n")
+    };
+    let room_is_left_by = |name: &str, signal: &str| {
+        let data = folder.path().join(name);
+        let server = Server::start(&data);
+        let mut lines = server.lines();
+        puts(&mut |event| drop(lines.say(event)));
+        assert!(has_room(&data));
+        server.end(signal);
+        has_room(&data)
+    };
+    assert!(!room_is_left_by("stopped", "-TERM"));
+    assert!(room_is_left_by("killed", "-KILL"));
+    // That is nothing unfinished, and is gone with the next write.
+    let killed = folder.path().join("killed");
+    let directory = killed.to_str().unwrap();
+    let output = run(&["get", "a", "--data", directory]);
+    assert_eq!(
+        (text(&output.stdout), text(&output.stderr)),
+        ("2\n".to_owned(), String::new())
+    );
+    ok(&["put", "b", "3", "--data", directory]);
+    assert!(!has_room(&killed));
+
+    let data = folder.path().join("sent");
+    let mut events = String::new();
+    puts(&mut |event| events.extend([event, "\n"]));
+    let sent = run_with(&["send", "--data", data.to_str().unwrap()], &events);
+    assert!(sent.status.success());
+    assert!(!has_room(&data));
+}

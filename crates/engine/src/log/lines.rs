@@ -64,6 +64,20 @@ impl<'a, T: File> Lines<'a, T> {
         }
     }
 
+    /// Passes over empty lines: room, of which there may be much.
+    ///
+    /// # Errors
+    /// As [`Self::next_line`].
+    pub fn skip_empty(&mut self) -> Result<(), FileError> {
+        loop {
+            let unread = self.buffer[self.next..].iter();
+            self.next += unread.take_while(|byte| **byte == b'\n').count();
+            if self.next < self.buffer.len() || !self.fill()? {
+                return Ok(());
+            }
+        }
+    }
+
     fn take(&mut self, end: usize, ended: bool) -> RawLine<'_> {
         let start = self.next;
         self.next = end + usize::from(ended);
@@ -96,6 +110,24 @@ mod tests {
     use super::*;
     use crate::files::Files;
     use crate::files::memory::MemoryFiles;
+
+    #[test]
+    fn empty_lines_are_passed_over_and_no_other() {
+        for empty in [0, 1, PIECE_BYTES - 2, PIECE_BYTES, 3 * PIECE_BYTES + 1] {
+            for rest in ["", "b", "b\n\nc\n"] {
+                let content = format!("a\n{}{rest}", "\n".repeat(empty));
+                let mut file = MemoryFiles::default().create("x").unwrap();
+                file.write_at(0, content.as_bytes()).unwrap();
+                let mut lines = Lines::new(&file, 0, content.len() as u64);
+                assert_eq!(lines.next_line().unwrap().unwrap().bytes, b"a");
+                lines.skip_empty().unwrap();
+                let next = lines.next_line().unwrap();
+                let found = next.map(|raw| (raw.offset, raw.bytes.len()));
+                let expected = (!rest.is_empty()).then_some((empty as u64 + 2, 1));
+                assert_eq!(found, expected, "{empty} empty lines, then {rest:?}");
+            }
+        }
+    }
 
     #[test]
     fn lines_of_every_length_are_found() {

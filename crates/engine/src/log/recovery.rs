@@ -26,14 +26,38 @@ pub struct Recovered {
     pub version: u64,
     /// What was cut off, newest segment first.
     pub torn: Vec<Torn>,
-    /// The length, when it was read, of each file that an owner may still have
-    /// been writing: the newest with a header, and those claimed behind it.
-    pub read_bytes: Vec<(u32, u64)>,
+    /// What was read of each file that an owner may still have been writing: the
+    /// newest with a header, and those claimed behind it.
+    pub read: Vec<ReadEnd>,
     /// The bytes of the log that were read line by line: all of them, or those
     /// behind the checkpoint.
     pub replayed_bytes: u64,
     /// The bytes of the checkpoint that was used.
     pub checkpoint_bytes: u64,
+}
+
+/// How far a file was read that may still have been written.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadEnd {
+    /// What of it counts.
+    pub extent: Extent,
+    /// The length of the file.
+    pub file_bytes: u64,
+}
+
+impl ReadEnd {
+    fn of<T: File>(scan: &Scan<T>) -> Self {
+        Self {
+            extent: scan.extent(),
+            file_bytes: scan.length,
+        }
+    }
+
+    /// Whether the file goes on behind what counts.
+    #[must_use]
+    pub fn is_longer(&self) -> bool {
+        self.file_bytes > self.extent.bytes
+    }
 }
 
 /// The unfinished end of a segment.
@@ -57,14 +81,19 @@ const READS_MAX: usize = 1000;
 /// Where the disk refuses, and at the first damage.
 pub fn recover<F: Files>(files: &F) -> Result<Recovered, OpenError> {
     let mut names = files.list()?;
+    let mut error_before = None;
     for _ in 1..READS_MAX {
         match read(files, &names) {
-            // What an owner compacts meanwhile is missing, which is no damage.
+            // What an owner compacts meanwhile is missing, and what it writes meanwhile
+            // may be seen without what it wrote before that: neither is damage. Damage
+            // is the same when it is read once more.
             Err(e) if e.may_come_of_changes() => {
                 let names_before = std::mem::replace(&mut names, files.list()?);
-                if segments(&names_before) == segments(&names) {
+                let same_files = segments(&names_before) == segments(&names);
+                if same_files && error_before.as_ref() == Some(&e) {
                     return Err(e);
                 }
+                error_before = Some(e);
             }
             other => return other,
         }
@@ -88,13 +117,9 @@ fn read<F: Files>(files: &F, names: &[String]) -> Result<Recovered, OpenError> {
     let mut unfinished = Vec::new();
     while let Some(number) = numbers.pop() {
         let mut newest = Scan::open(files, number)?;
-        recovered.read_bytes.push((number, newest.length));
         let Some(sealed) = newest.read_header()? else {
-            unfinished.push(Extent {
-                number,
-                bytes: 0,
-                checksum: 0,
-            });
+            recovered.read.push(ReadEnd::of(&newest));
+            unfinished.push(newest.extent());
             recovered.torn.extend(newest.torn);
             continue;
         };
@@ -150,6 +175,7 @@ fn finish<F: Files>(
     files.sync_directory()?;
     recovered.version = newest.version;
     recovered.segments.push(newest.extent());
+    recovered.read.push(ReadEnd::of(&newest));
     recovered.torn.extend(newest.torn);
     Ok(())
 }

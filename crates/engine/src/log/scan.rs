@@ -2,13 +2,16 @@
 //! docs/format.md, "Opening", has the rule and its reasons.
 
 use crate::error::{Damage, OpenError};
-use crate::files::{Access, File, Files};
+use crate::files::{Access, File, FileError, Files};
 use crate::index::Location;
 use crate::log::line::{Changes, Line};
 use crate::log::lines::{Lines, RawLine};
 use crate::log::record::{self, FORMAT};
 use crate::log::recovery::Torn;
 use crate::log::segment::{Extent, file_name};
+
+/// What a disk writes whole or not at all: docs/format.md, "What is assumed of disks".
+const SECTOR_BYTES: usize = 512;
 
 /// A segment while it is read.
 pub(super) struct Scan<T> {
@@ -81,8 +84,8 @@ impl<T: File> Scan<T> {
             Ok(read) => read,
             Err(reason) => {
                 let first = Invalid::new(&raw, reason);
-                let later = batch_begun_behind(&mut lines, 0)?;
-                self.torn_or_damage(first, later)?;
+                let behind = Behind::read(&mut lines, 0)?;
+                self.torn_or_damage(first, &behind)?;
                 return Ok(None);
             }
         };
@@ -135,40 +138,58 @@ impl<T: File> Scan<T> {
                 }
             }
         }
-        let later = match &invalid {
-            Some(first) => batch_begun_behind(&mut lines, first.offset)?,
-            None => None,
+        let behind = match &invalid {
+            Some(first) => Behind::read(&mut lines, first.offset)?,
+            None => Behind::default(),
         };
         self.skip_to(place, version);
         (self.lines, self.awaited) = (count, awaited);
         match invalid {
-            Some(first) => self.torn_or_damage(first, later),
+            Some(first) => self.torn_or_damage(first, &behind),
             None => Ok(()),
         }
     }
 
     /// Decides what an invalid line is: see docs/format.md.
-    fn torn_or_damage(&mut self, first: Invalid, later: Option<u64>) -> Result<(), OpenError> {
+    fn torn_or_damage(&mut self, first: Invalid, behind: &Behind) -> Result<(), OpenError> {
         let reason = first.reason;
         if self.sealed {
             return Err(self.damage(first.offset, &reason).into());
         }
-        if let Some(batch) = later {
+        if let Some(batch) = behind.later_batch {
             let reason = format!(
                 "{reason} (a batch that was begun later, at byte {batch}, proves that this one was durable)"
             );
             return Err(self.damage(first.offset, &reason).into());
         }
-        if first.whole {
+        if first.whole && !self.reads_as_room(first.end)? {
             let reason = format!("{reason} (it was written whole, and changed afterwards)");
             return Err(self.damage(first.offset, &reason).into());
         }
-        self.torn = Some(Torn {
-            file: file_name(self.number),
-            byte: first.offset,
-            bytes: self.length - first.offset,
-        });
+        if first.end > first.offset || !behind.is_room {
+            self.torn = Some(Torn {
+                file: file_name(self.number),
+                byte: first.offset,
+                bytes: self.length - first.offset,
+            });
+        }
         Ok(())
+    }
+
+    /// Whether the bytes from a line feed on are what was there before a write that did
+    /// not reach the disk: room, to the end of the sector, and zeros behind it. The end
+    /// of a line that was written lies anywhere; what did not arrive begins with a
+    /// sector, or where the lines before end.
+    #[allow(clippy::cast_possible_truncation, reason = "a remainder of 512")]
+    fn reads_as_room(&self, byte: u64) -> Result<bool, FileError> {
+        let into_sector = (byte % SECTOR_BYTES as u64) as usize;
+        if into_sector != 0 && byte != self.bytes {
+            return Ok(false);
+        }
+        let mut sector = [0; SECTOR_BYTES];
+        let rest = &mut sector[into_sector..];
+        let bytes = self.file.read_at(byte, rest)?;
+        Ok(rest[..bytes].iter().all(|byte| matches!(byte, b'\n' | 0)))
     }
 
     fn damage(&self, byte: u64, reason: &str) -> Damage {
@@ -184,6 +205,8 @@ impl<T: File> Scan<T> {
 /// A line that is not what was written.
 struct Invalid {
     offset: u64,
+    /// Where its line feed is, or the end of the file.
+    end: u64,
     /// It ends with a line feed and holds no zero byte.
     whole: bool,
     reason: String,
@@ -193,29 +216,58 @@ impl Invalid {
     fn new(raw: &RawLine<'_>, reason: String) -> Self {
         Self {
             offset: raw.offset,
+            end: raw.offset + raw.bytes.len() as u64,
             whole: raw.ended && memchr::memchr(0, raw.bytes).is_none(),
             reason,
         }
     }
 }
 
-/// The first byte of a batch that some line behind says was begun behind `byte`.
-fn batch_begun_behind<T: File>(
-    lines: &mut Lines<'_, T>,
-    byte: u64,
-) -> Result<Option<u64>, OpenError> {
-    while let Some(raw) = lines.next_line()? {
-        let begun = raw
-            .ended
-            .then(|| Line::read(raw.bytes).ok())
-            .flatten()
-            .and_then(|line| raw.offset.checked_sub(line.b))
-            .filter(|begun| *begun > byte);
-        if begun.is_some() {
-            return Ok(begun);
+/// What lies behind an invalid line.
+struct Behind {
+    /// The first byte of a batch that some line says was begun behind that one.
+    later_batch: Option<u64>,
+    /// Whether it is nothing but line feeds.
+    is_room: bool,
+}
+
+impl Default for Behind {
+    fn default() -> Self {
+        Self {
+            later_batch: None,
+            is_room: true,
         }
     }
-    Ok(None)
+}
+
+impl Behind {
+    /// Reads the lines behind the invalid one at `byte`.
+    fn read<T: File>(lines: &mut Lines<'_, T>, byte: u64) -> Result<Self, FileError> {
+        let mut behind = Self::default();
+        loop {
+            lines.skip_empty()?;
+            let Some(raw) = lines.next_line()? else {
+                return Ok(behind);
+            };
+            behind.is_room = false;
+            behind.later_batch = raw
+                .ended
+                .then(|| Line::read(raw.bytes).ok())
+                .flatten()
+                .and_then(|line| raw.offset.checked_sub(line.b))
+                .filter(|begun| *begun > byte);
+            if behind.later_batch.is_some() {
+                return Ok(behind);
+            }
+        }
+    }
+}
+
+/// Whether a line that was written whole begins where a place ends.
+pub(super) fn line_follows<T: File>(file: &T, place: Extent) -> Result<bool, FileError> {
+    let mut lines = Lines::new(file, place.bytes, file.length()?);
+    let raw = lines.next_line()?;
+    Ok(raw.is_some_and(|raw| whole(&raw, place.checksum).is_ok()))
 }
 
 /// Checks that a line has its end and its checksum, and returns that.

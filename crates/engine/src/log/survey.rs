@@ -32,6 +32,8 @@ pub(super) struct Place {
 /// A damaged line that the next one may still prove.
 struct Pending {
     place: Place,
+    /// It is an empty line, or several.
+    is_room: bool,
     bytes: Vec<u8>,
     reason: String,
     /// What its bytes come to, by each checksum that may stand before it.
@@ -53,6 +55,13 @@ pub(super) fn survey<T: File>(
     let mut sound = true;
     while let Some(raw) = lines.next_line()? {
         count += 1;
+        // Room that was not written over is one piece.
+        if let Some(room) = pending.as_mut().filter(|pending| pending.is_room)
+            && raw.bytes.is_empty()
+        {
+            room.bytes.push(b'\n');
+            continue;
+        }
         let place = Place {
             line: count,
             byte: raw.offset,
@@ -84,6 +93,7 @@ pub(super) fn survey<T: File>(
                 }
                 pending = Some(Pending {
                     place,
+                    is_room: raw.bytes.is_empty(),
                     bytes,
                     reason,
                     computed,

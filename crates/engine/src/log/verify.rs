@@ -3,10 +3,11 @@
 
 use crate::content;
 use crate::error::OpenError;
-use crate::files::{Access, File, FileErrorKind, Files};
+use crate::files::{Access, File, FileError, FileErrorKind, Files};
 use crate::index::Location;
 use crate::log::checkpoint;
 use crate::log::line::{Changes, Line, Read};
+use crate::log::lines::Lines;
 use crate::log::present::Present;
 use crate::log::scan::Scan;
 use crate::log::segment::{Extent, file_name, number_of};
@@ -220,10 +221,10 @@ impl State {
             .and_then(|_| scan.read_changes(&mut |_, _| {}));
         match read {
             Ok(()) => {
-                self.verified.torn_bytes += length - scan.bytes;
+                self.verified.torn_bytes += scan.torn.map_or(0, |torn| torn.bytes);
                 Ok(scan.bytes)
             }
-            Err(OpenError::Damage(_)) => Ok(length),
+            Err(OpenError::Damage(_)) => Ok(end_of_lines(&scan.file, length)?),
             Err(e) => Err(e),
         }
     }
@@ -315,6 +316,18 @@ impl State {
             only_checksum: false,
         });
     }
+}
+
+/// Where the room behind a segment's last line begins.
+fn end_of_lines<T: File>(file: &T, length: u64) -> Result<u64, FileError> {
+    let mut lines = Lines::new(file, 0, length);
+    let mut end = 0;
+    while let Some(raw) = lines.next_line()? {
+        if !raw.bytes.is_empty() {
+            end = raw.offset + raw.bytes.len() as u64 + u64::from(raw.ended);
+        }
+    }
+    Ok(end)
 }
 
 #[allow(

@@ -1,11 +1,11 @@
 //! The writing end of the log: a batch is collected here, in a new segment where
 //! one is due; `commit` makes it durable.
 
-use crate::files::Files;
+use crate::files::{File, Files};
 use crate::index::Location;
 use crate::log::record::{self, Change};
-use crate::log::recovery::Recovered;
-use crate::log::segment::{Extent, number_of};
+use crate::log::recovery::{ReadEnd, Recovered};
+use crate::log::segment::Extent;
 pub use commit::CommitError;
 use std::collections::VecDeque;
 
@@ -37,15 +37,16 @@ pub struct Writer<F: Files> {
     open: Option<Segment<F::File>>,
     /// A segment that was created but has no header yet: its disk was full.
     claimed: Option<F::File>,
-    /// Segments with an unfinished end, which the next header leaves out.
-    torn: Vec<Extent>,
+    /// Segments whose file goes on behind what counts, which the next header leaves
+    /// out: with room, or an unfinished write.
+    longer: Vec<Extent>,
     /// The highest segment number that is taken, 0 where there is none.
     number: u32,
     /// The version of the last durable change.
     version: u64,
     /// What was read of files that another owner may have gone on writing,
     /// until this writer has claimed the log.
-    read_bytes: Vec<(u32, u64)>,
+    read: Vec<ReadEnd>,
     batch: Batch,
 }
 
@@ -57,6 +58,8 @@ struct Segment<T> {
     bytes: u64,
     /// The checksum of the last line in them.
     checksum: u32,
+    /// The length of the file, with the room behind those bytes.
+    file_bytes: u64,
 }
 
 /// What is collected and not yet written.
@@ -79,16 +82,10 @@ impl<F: Files> Writer<F> {
     /// nothing any more: the first header leaves them out.
     #[must_use]
     pub fn new(segment_bytes_max: u64, log: Recovered, oldest_live: Option<u32>) -> Self {
-        let torn = log.torn.iter().map(|torn| torn.file.as_str());
-        let torn: Vec<u32> = torn.filter_map(number_of).collect();
+        let longer = log.read.iter().filter(|end| end.is_longer());
         let mut writer = Self {
             segment_bytes_max: segment_bytes_max.min(SEGMENT_BYTES_MAX),
-            torn: log
-                .segments
-                .iter()
-                .filter(|segment| torn.contains(&segment.number))
-                .copied()
-                .collect(),
+            longer: longer.map(|end| end.extent).collect(),
             sealed_bytes: log.segments.iter().map(|segment| segment.bytes).sum(),
             sealed: log.segments.into(),
             retired: Vec::new(),
@@ -98,7 +95,7 @@ impl<F: Files> Writer<F> {
             claimed: None,
             number: log.number,
             version: log.version,
-            read_bytes: log.read_bytes,
+            read: log.read,
             batch: Batch::default(),
         };
         let dead = |oldest: Extent| oldest_live.is_none_or(|live| oldest.number < live);
@@ -287,6 +284,19 @@ impl<F: Files> Writer<F> {
         self.batch.lines.len()
     }
 
+    /// Gives back the room behind the last line. Where the disk refuses, nothing is
+    /// amiss: an opening passes over it.
+    pub fn give_back_room(&mut self) {
+        if let Some(open) = self
+            .open
+            .as_mut()
+            .filter(|open| open.file_bytes > open.bytes)
+            && open.file.set_length(open.bytes).is_ok()
+        {
+            open.file_bytes = open.bytes;
+        }
+    }
+
     /// Forgets the batch.
     pub fn clear(&mut self) {
         self.batch.lines.clear();
@@ -328,12 +338,16 @@ impl<F: Files> Writer<F> {
     /// Ends the segment that is appended to, at its last durable byte.
     fn seal(&mut self) {
         if let Some(open) = self.open.take() {
-            self.sealed_bytes += open.bytes;
-            self.sealed.push_back(Extent {
+            let extent = Extent {
                 number: self.number,
                 bytes: open.bytes,
                 checksum: open.checksum,
-            });
+            };
+            self.sealed_bytes += open.bytes;
+            self.sealed.push_back(extent);
+            if open.file_bytes > open.bytes {
+                self.longer.push(extent);
+            }
         }
     }
 }

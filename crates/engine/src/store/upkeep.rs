@@ -67,11 +67,15 @@ impl<F: Files> Store<F> {
         self.upkeep.damage.as_ref()
     }
 
-    /// Writes a last checkpoint, so that the next opening is fast. A store that
-    /// is dropped without it loses nothing but that.
+    /// Gives back room in the log that is not needed, and writes a last checkpoint, so
+    /// that the next opening is fast. A store that is dropped without it loses nothing
+    /// but that.
     pub fn stop(&mut self) {
-        let worthwhile = self.upkeep.log_bytes_since >= LAST_CHECKPOINT_LOG_BYTES_MIN;
-        if self.finished.is_some() || !worthwhile || !self.writer.is_owner() {
+        if self.finished.is_some() || !self.writer.is_owner() {
+            return;
+        }
+        self.writer.give_back_room();
+        if self.upkeep.log_bytes_since < LAST_CHECKPOINT_LOG_BYTES_MIN {
             return;
         }
         // One that was begun already would leave more log to be read behind it.

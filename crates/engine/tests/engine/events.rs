@@ -231,7 +231,7 @@ fn changes_are_handed_over_once_and_the_log_goes_on() {
             Ok(value)
         );
     }
-    let log = bytes_of(&files, "00000001.jsonl");
+    let log = lines_of(&files, "00000001.jsonl");
     let header = log.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     assert_eq!(taken, &log[header..]);
     drop(store);

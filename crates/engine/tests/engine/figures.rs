@@ -25,7 +25,7 @@ fn segments_and_their_bytes_are_counted_with_the_one_that_is_open() {
         segments.retain(|name| name.starts_with('0'));
         let figures = figures(&mut store);
         assert_eq!(figures["segments"], segments.len());
-        let bytes = segments.iter().map(|name| bytes_of(&files, name).len());
+        let bytes = segments.iter().map(|name| lines_of(&files, name).len());
         assert_eq!(figures["log_bytes"], bytes.sum::<usize>());
     }
     assert!(figures(&mut store)["segments"].as_u64() > Some(3));
@@ -44,7 +44,7 @@ fn bytes_of_compacted_segments_are_counted_no_longer() {
         put(&mut store, &format!("k{:02}", step % 7), "1");
         let mut segments = files.list().unwrap();
         segments.retain(|name| name.starts_with('0'));
-        let bytes = segments.iter().map(|name| bytes_of(&files, name).len());
+        let bytes = segments.iter().map(|name| lines_of(&files, name).len());
         let bytes: usize = bytes.sum();
         let figures = figures(&mut store);
         // A compacted segment's file stays until a header leaves it out.

@@ -165,7 +165,7 @@ fn damage_is_told_not_skipped() {
         put(&mut store, "a", &number.to_string());
     }
     let mut bytes = bytes_of(&files, "00000001.jsonl");
-    let place = bytes.len() / 2;
+    let place = lines_of(&files, "00000001.jsonl").len() / 2;
     bytes[place] ^= 1;
     replace(&files, "00000001.jsonl", &bytes);
     let reply = ask(&mut store, r#"{"type":"changes"}"#);

@@ -25,3 +25,4 @@ mod recovery;
 mod repairing;
 mod replay;
 mod restoring;
+mod room;

@@ -18,6 +18,7 @@ fn written() -> MemoryFiles {
     let batch: Vec<&str> = batch.iter().map(String::as_str).collect();
     assert_eq!(say_all(&mut store, &batch).1, Outcome::Serving);
     put(&mut store, "e", "3");
+    store.stop();
     files
 }
 

@@ -80,7 +80,7 @@ fn line_ends(bytes: &[u8]) -> Vec<usize> {
 fn bytes_behind(files: &MemoryFiles, place: Place) -> usize {
     let segments = names(files, "0");
     let behind = segments.iter().enumerate().map(|(position, name)| {
-        let bytes = bytes_of(files, name);
+        let bytes = lines_of(files, name);
         let number = position + 1;
         match number {
             _ if number < place.0 => 0,
@@ -129,7 +129,7 @@ fn a_checkpoint_that_knows_what_the_log_has_lost_is_passed_over() {
         }
         // The newest segment is cut at each line between the two places.
         let name = &segments[end.0 - 1];
-        let bytes = bytes_of(&files, name);
+        let bytes = lines_of(&files, name);
         let first = if at.0 == end.0 { at.1 } else { 1 };
         let cuts = line_ends(&bytes).into_iter();
         for cut in cuts.filter(|cut| (first..end.1).contains(cut)) {
@@ -163,10 +163,10 @@ fn so_is_one_of_a_log_that_has_gone_another_way() {
         let Some((at, end)) = checkpoint else {
             continue;
         };
-        if at.1 > bytes_of(&early, "00000001.jsonl").len() {
+        if at.1 > lines_of(&early, "00000001.jsonl").len() {
             continue;
         }
-        assert!(end.1 > bytes_of(&early, "00000001.jsonl").len());
+        assert!(end.1 > lines_of(&early, "00000001.jsonl").len());
         // The other one goes on in a segment of its own, or in two.
         let mut other = open_with(&early, options(1 << 20)).0;
         for round in 0..2 {

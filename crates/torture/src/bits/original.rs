@@ -94,7 +94,9 @@ impl Original {
             }
             let before = std::mem::replace(&mut original.files, content(&files)?);
             original.newest = newest(&original.files);
-            original.last_batch = before.get(&original.newest).map_or(0, Vec::len);
+            original.last_batch = before
+                .get(&original.newest)
+                .map_or(0, |bytes| lines_bytes(bytes));
             further -= usize::from(original.is_enough(bytes_min));
         }
         Ok(original)
@@ -134,7 +136,7 @@ impl Original {
 
     fn is_enough(&self, bytes_min: usize) -> bool {
         let segments = self.files.iter().filter(|(name, _)| self.is_segment(name));
-        let bytes: usize = segments.clone().map(|(_, bytes)| bytes.len()).sum();
+        let bytes: usize = segments.clone().map(|(_, bytes)| lines_bytes(bytes)).sum();
         let compacted = segments.clone().all(|(name, _)| name != "00000001.jsonl");
         let checkpoint = self.files.len() > segments.clone().count();
         bytes >= bytes_min && compacted && checkpoint && segments.count() >= 3
@@ -353,4 +355,10 @@ fn newest(files: &BTreeMap<String, Vec<u8>>) -> String {
 
 fn failed(error: &FileError) -> Failure {
     Failure::new(error.to_string())
+}
+
+/// How many bytes of a segment are lines: line feeds behind one another are room.
+fn lines_bytes(segment: &[u8]) -> usize {
+    let last = segment.iter().rposition(|byte| *byte != b'\n');
+    last.map_or(0, |last| segment.len().min(last + 2))
 }

@@ -3,7 +3,14 @@
 
 use super::{Segment, Writer};
 use crate::files::{Access, File, FileError, FileErrorKind, Files};
+use crate::log::scan::line_follows;
 use crate::log::segment::{file_name, number_of};
+
+/// How much room is made at once behind the last line.
+const ROOM_BYTES: u64 = 256 * 1024;
+
+/// A larger batch makes none: it would fill most of it, and write as much twice.
+const ROOM_BATCH_BYTES_MAX: u64 = 64 * 1024;
 
 /// Why a batch is not in the log.
 #[derive(Clone, Debug)]
@@ -29,39 +36,58 @@ impl<F: Files> Writer<F> {
         if self.batch.offset == 0 {
             self.write_new(files)?;
         } else {
-            self.write_on()?;
+            self.write_on(files)?;
         }
         self.version = self.batch.version;
         self.check_owner(files)
     }
 
-    fn write_on(&mut self) -> Result<(), CommitError> {
-        let Some(open) = self.open.as_mut() else {
+    /// The file must be as this writer has left it.
+    fn check_untouched(&self, files: &F) -> Result<(), CommitError> {
+        let Some(open) = self.open.as_ref() else {
             return Ok(());
         };
         let length = open.file.length().map_err(CommitError::Failed)?;
-        if length != open.bytes {
-            return Err(CommitError::Failed(FileError {
-                operation: "write",
-                name: file_name(self.number),
-                kind: FileErrorKind::Other,
-                detail: format!(
-                    "somebody else has changed the file: it has {length} bytes instead of {}",
-                    open.bytes
-                ),
-            }));
+        if length == open.file_bytes {
+            return Ok(());
         }
+        // The next owner has cut off what it leaves out.
+        self.check_owner(files)?;
+        Err(CommitError::Failed(FileError {
+            operation: "write",
+            name: file_name(self.number),
+            kind: FileErrorKind::Other,
+            detail: format!(
+                "somebody else has changed the file: it has {length} bytes instead of {}",
+                open.file_bytes
+            ),
+        }))
+    }
+
+    fn write_on(&mut self, files: &F) -> Result<(), CommitError> {
+        self.check_untouched(files)?;
+        let Some(open) = self.open.as_mut() else {
+            return Ok(());
+        };
         if let Err(e) = open.file.write_at(open.bytes, &self.batch.lines) {
             // An unknown part is written behind the last durable byte. This
             // segment ends there; the next batch begins another.
             let refused = refused(&mut open.file, open.bytes, e);
+            open.file_bytes = open.bytes;
             self.seal();
             return Err(refused);
+        }
+        let bytes = open.bytes + self.batch.lines.len() as u64;
+        let mut file_bytes = open.file_bytes.max(bytes);
+        if bytes > open.file_bytes && self.batch.lines.len() as u64 <= ROOM_BATCH_BYTES_MAX {
+            let end = self.segment_bytes_max.min(bytes + ROOM_BYTES);
+            file_bytes = make_room(&mut open.file, bytes, end)
+                .map_err(|e| failed(&mut open.file, open.bytes, e))?;
         }
         if let Err(e) = open.file.sync() {
             return Err(failed(&mut open.file, open.bytes, e));
         }
-        open.bytes += self.batch.lines.len() as u64;
+        (open.bytes, open.file_bytes) = (bytes, file_bytes);
         open.checksum = self.batch.checksum;
         Ok(())
     }
@@ -97,12 +123,14 @@ impl<F: Files> Writer<F> {
         if let Err(e) = file.sync().and_then(|()| files.sync_directory()) {
             return Err(failed(&mut file, 0, e));
         }
+        let bytes = self.batch.lines.len() as u64;
         self.open = Some(Segment {
             file,
-            bytes: self.batch.lines.len() as u64,
+            bytes,
             checksum: self.batch.checksum,
+            file_bytes: bytes,
         });
-        self.cut_torn(files);
+        self.cut_longer(files);
         self.remove_left_over(files);
         Ok(())
     }
@@ -123,33 +151,34 @@ impl<F: Files> Writer<F> {
         }
     }
 
-    /// Cuts off unfinished ends, for those who read the files with other tools.
-    /// The header that was just made durable leaves them out already, so where
+    /// Cuts off what does not count, for those who read the files with other tools.
+    /// The header that was just made durable leaves it out already, so where
     /// the disk refuses, nothing is amiss.
-    fn cut_torn(&mut self, files: &F) {
-        for torn in self.torn.drain(..) {
-            if let Ok(mut file) = files.open(&file_name(torn.number), Access::ReadWrite) {
-                cut(&mut file, torn.bytes).ok();
+    fn cut_longer(&mut self, files: &F) {
+        for longer in self.longer.drain(..) {
+            if let Ok(mut file) = files.open(&file_name(longer.number), Access::ReadWrite) {
+                cut(&mut file, longer.bytes).ok();
             }
         }
     }
 
     /// Once the log is claimed, no earlier owner acknowledges anything more. What
-    /// one has added since the log was read would be left out: then the log must
-    /// be read again. So it must where the segment before is gone: the claimed
-    /// number was taken then, by an owner who has compacted both.
+    /// one has added since the log was read, at the end of the file or in the room
+    /// there, would be left out: then the log must be read again. So it must where
+    /// the segment before is gone: the claimed number was taken then, by an owner who
+    /// has compacted both.
     fn check_unchanged(&mut self, files: &F, before: u32) -> Result<(), CommitError> {
         if !is_there(files, before)? || (before == 0 && has_segment_but(files, self.number)?) {
             return Err(CommitError::Replaced);
         }
-        for (number, bytes) in std::mem::take(&mut self.read_bytes) {
-            let name = file_name(number);
-            let length = files
-                .open(&name, Access::Read)
-                .and_then(|file| file.length());
-            match length {
-                Ok(length) if length == bytes => {}
-                Ok(_) => return Err(CommitError::Replaced),
+        for end in std::mem::take(&mut self.read) {
+            let name = file_name(end.extent.number);
+            let changed = files.open(&name, Access::Read).and_then(|file| {
+                Ok(file.length()? != end.file_bytes || line_follows(&file, end.extent)?)
+            });
+            match changed {
+                Ok(false) => {}
+                Ok(true) => return Err(CommitError::Replaced),
                 Err(e) if e.kind == FileErrorKind::NotFound => return Err(CommitError::Replaced),
                 Err(e) => return Err(CommitError::Failed(e)),
             }
@@ -193,6 +222,20 @@ fn has_segment_but<F: Files>(files: &F, own: u32) -> Result<bool, CommitError> {
     let names = files.list().map_err(CommitError::Failed)?;
     let mut numbers = names.iter().filter_map(|name| number_of(name));
     Ok(numbers.any(|number| number != own))
+}
+
+/// Writes line feeds up to `end`, for the next batches to be written over: as long as
+/// a file does not grow, its sync has no new length to write. Returns the file's length.
+///
+/// # Errors
+/// Where the length can't be told.
+fn make_room<T: File>(file: &mut T, start: u64, end: u64) -> Result<u64, FileError> {
+    let room = usize::try_from(end.saturating_sub(start)).unwrap_or_default();
+    match file.write_at(start, &vec![b'\n'; room]) {
+        Ok(()) => Ok(start + room as u64),
+        // There is space for some of it, or none, and that is as good.
+        Err(_) => file.length(),
+    }
 }
 
 /// A failed write, of which an unknown part is there. Where that can be taken

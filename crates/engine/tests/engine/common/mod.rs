@@ -122,6 +122,15 @@ pub fn bytes_of<F: Files>(files: &F, name: &str) -> Vec<u8> {
     bytes
 }
 
+/// A segment's bytes, without the room behind its last line.
+pub fn lines_of<F: Files>(files: &F, name: &str) -> Vec<u8> {
+    let mut bytes = bytes_of(files, name);
+    while bytes.ends_with(b"\n\n") {
+        bytes.pop();
+    }
+    bytes
+}
+
 /// Puts other bytes in a file's place.
 pub fn replace<F: Files>(files: &F, name: &str, bytes: &[u8]) {
     let mut file = match files.open(name, Access::ReadWrite) {
@@ -148,6 +157,8 @@ pub enum Fault {
     Create,
     /// Half of the bytes are written, then the disk is full.
     Write,
+    /// So many writes succeed, and the next one does not.
+    WriteAfter(u64),
     Sync,
     SyncDirectory,
     Read,
@@ -167,6 +178,8 @@ pub struct FaultyFiles {
     pub fault: Rc<Cell<Fault>>,
     /// What is listed next: names as they were a moment ago.
     pub stale: Rc<RefCell<Option<Vec<String>>>>,
+    /// What is read next, of the beginning of a file: bytes as they were a moment ago.
+    pub stale_bytes: Rc<RefCell<Option<Vec<u8>>>>,
     /// What was written, file by file: so many bytes, and 0 for a sync.
     pub written: Rc<RefCell<Vec<(String, usize)>>>,
 }
@@ -177,6 +190,7 @@ impl FaultyFiles {
             files: MemoryFiles::default(),
             fault: Rc::new(Cell::new(Fault::None)),
             stale: Rc::default(),
+            stale_bytes: Rc::default(),
             written: Rc::default(),
         }
     }
@@ -186,6 +200,7 @@ impl FaultyFiles {
             file,
             fault: Rc::clone(&self.fault),
             name: name.to_owned(),
+            stale_bytes: Rc::clone(&self.stale_bytes),
             written: Rc::clone(&self.written),
         }
     }
@@ -212,6 +227,7 @@ pub struct FaultyFile {
     file: MemoryFile,
     fault: Rc<Cell<Fault>>,
     name: String,
+    stale_bytes: Rc<RefCell<Option<Vec<u8>>>>,
     written: Rc<RefCell<Vec<(String, usize)>>>,
 }
 
@@ -265,9 +281,20 @@ impl File for FaultyFile {
     }
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, FileError> {
         check(&self.fault, Fault::Read, "read")?;
+        if offset == 0
+            && let Some(bytes) = self.stale_bytes.take()
+        {
+            buffer[..bytes.len()].copy_from_slice(&bytes);
+            return Ok(bytes.len());
+        }
         self.file.read_at(offset, buffer)
     }
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), FileError> {
+        match self.fault.get() {
+            Fault::WriteAfter(0) => self.fault.set(Fault::Write),
+            Fault::WriteAfter(left) => self.fault.set(Fault::WriteAfter(left - 1)),
+            _ => {}
+        }
         if let Err(e) = check(&self.fault, Fault::Write, "write") {
             self.file.write_at(offset, &bytes[..bytes.len() / 2])?;
             return Err(e);
