@@ -2,6 +2,7 @@
 //! generator, the same keys and values, and every acknowledged put synced on all
 //! sides. `make instructions`: what its operations take in instructions.
 
+mod bare_log;
 mod compare;
 mod events;
 mod failure;

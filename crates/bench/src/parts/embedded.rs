@@ -29,7 +29,8 @@ pub(super) const METHOD: &str = "In this process, without a front. In batches: o
     value. Each has 512 MiB of \
     cache. Gets: one thread, uniform keys; in batches, 64 in one call, or in one read transaction. \
     The bare log and map is no store, but says what the disk and memory alone allow: as many bytes \
-    as the store's log takes are appended and synced, and a hash map holds every value.";
+    as the store's log takes are appended, over room as the store does, and synced, and a hash map \
+    holds every value.";
 
 const OURS: &str = "engine";
 const BARE: &str = "bare log and map";

@@ -5,13 +5,13 @@
 //! its own.
 
 use super::Server;
+use crate::bare_log::BareLog;
 use crate::failure::{Failure, failed};
 use crate::values::{KEY_BYTES, Values};
 use memchr::memchr;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::Command;
@@ -41,7 +41,7 @@ impl Server {
 
 /// Serves until it is killed.
 pub(crate) fn serve_bare(file: &Path, values: &Values) -> Result<(), Failure> {
-    let mut file = File::create(file)?;
+    let mut durable = BareLog::create(file)?;
     let mut listener = TcpListener::bind(([127, 0, 0, 1], 0).into())?;
     eprintln!("{{\"lines\":\"{}\"}}", listener.local_addr()?);
     let mut poll = Poll::new()?;
@@ -67,8 +67,7 @@ pub(crate) fn serve_bare(file: &Path, values: &Values) -> Result<(), Failure> {
             }
         }
         if !log.is_empty() {
-            file.write_all(&log)?;
-            file.sync_data()?;
+            durable.append(&log)?;
             log.clear();
         }
         for token in &heard {

@@ -2,11 +2,10 @@
 //! many bytes as the store's, which nobody reads.
 
 use super::{BARE, Engine, check_value, revise};
+use crate::bare_log::BareLog;
 use crate::failure::{Failure, failed};
 use crate::values::{KEY_BYTES, Values, key};
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -19,7 +18,7 @@ pub(super) struct Bare {
 }
 
 struct State {
-    log: File,
+    log: BareLog,
     map: HashMap<[u8; KEY_BYTES], Vec<u8>>,
     batch: Vec<u8>,
 }
@@ -28,7 +27,7 @@ impl Bare {
     pub(super) fn open(folder: &Path) -> Result<Self, Failure> {
         Ok(Self {
             state: Mutex::new(State {
-                log: File::create(folder.join("log"))?,
+                log: BareLog::create(&folder.join("log"))?,
                 map: HashMap::new(),
                 batch: Vec::new(),
             }),
@@ -59,8 +58,7 @@ impl Engine for Bare {
             batch.extend_from_slice(&value);
             map.insert(key(*number), value);
         }
-        log.write_all(batch)?;
-        log.sync_data().map_err(failed)
+        log.append(batch).map_err(failed)
     }
 
     fn get(&self, numbers: &[u64]) -> Result<(), Failure> {
