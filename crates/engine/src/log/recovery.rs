@@ -141,6 +141,11 @@ fn read_log<F: Files>(
     recovered: &mut Recovered,
 ) -> Result<(), OpenError> {
     let header = (newest.extent(), newest.version);
+    // All of them are looked at before anything long is read: an owner that compacts
+    // meanwhile begins with the oldest, which may not be needed then.
+    for sealed in recovered.segments.iter().filter(|sealed| sealed.bytes > 0) {
+        open_sealed(files, *sealed)?;
+    }
     for name in checkpoint::newest_first(names) {
         let Some(checkpoint) = checkpoint::read(files, &name) else {
             continue;
@@ -205,11 +210,9 @@ fn replay<F: Files>(
     let mut replayed_bytes = 0;
     let mut met = from == 0;
     let mut version = None;
-    for sealed in recovered.segments.iter().filter(|sealed| sealed.bytes > 0) {
+    let counts = |sealed: &&Extent| sealed.bytes > 0 && sealed.number >= from;
+    for sealed in recovered.segments.iter().filter(counts) {
         let mut segment = open_sealed(files, *sealed)?;
-        if sealed.number < from {
-            continue;
-        }
         if sealed.number == from {
             segment.skip_to(at, checkpoint.version);
         } else if segment.read_header()?.is_none() {

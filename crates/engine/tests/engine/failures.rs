@@ -280,6 +280,36 @@ fn what_an_earlier_owner_may_have_added_must_be_seen_before_anything_is_acknowle
 }
 
 #[test]
+fn an_owner_that_compacts_with_each_put_keeps_nobody_out() {
+    let options = Options {
+        segment_bytes_max: 1,
+        checkpoint_interval_bytes: 1000,
+        ..Options::default()
+    };
+    let files = FaultyFiles::new();
+    let (mut owner, _) = open_with(&files.files, options);
+    for step in 0..200 {
+        put(&mut owner, &format!("k{}", step % 20), "1");
+    }
+    let oldest = files.list().unwrap().into_iter().min().unwrap();
+    // Reading a checkpoint takes as long as three puts.
+    let mut step = 0;
+    let owner_goes_on = move || {
+        for _ in 0..3 {
+            step += 1;
+            put(&mut owner, &format!("k{}", step % 20), "2");
+        }
+    };
+    files.meanwhile.0.replace(Some(Box::new(owner_goes_on)));
+    let (_, report) = open_with(&files, options);
+    assert!(
+        !files.exists(&oldest).unwrap(),
+        "the oldest segment has gone"
+    );
+    assert_eq!((report.keys, report.version), (20, 200));
+}
+
+#[test]
 fn a_log_that_is_compacted_while_it_is_read_is_read_again() {
     let options = Options {
         segment_bytes_max: 2000,

@@ -182,6 +182,21 @@ pub struct FaultyFiles {
     pub stale_bytes: Rc<RefCell<Option<Vec<u8>>>>,
     /// What was written, file by file: so many bytes, and 0 for a sync.
     pub written: Rc<RefCell<Vec<(String, usize)>>>,
+    /// What happens whenever a checkpoint is opened.
+    pub meanwhile: Meanwhile,
+}
+
+/// Something that somebody else does.
+type Deed = Box<dyn FnMut()>;
+
+/// What somebody else does, if anything.
+#[derive(Clone, Default)]
+pub struct Meanwhile(pub Rc<RefCell<Option<Deed>>>);
+
+impl std::fmt::Debug for Meanwhile {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Meanwhile")
+    }
 }
 
 impl FaultyFiles {
@@ -192,6 +207,7 @@ impl FaultyFiles {
             stale: Rc::default(),
             stale_bytes: Rc::default(),
             written: Rc::default(),
+            meanwhile: Meanwhile::default(),
         }
     }
 
@@ -242,6 +258,11 @@ impl Files for FaultyFiles {
         Ok(self.file(name, self.files.create(name)?))
     }
     fn open(&self, name: &str, access: Access) -> Result<FaultyFile, FileError> {
+        if name.starts_with("checkpoint-")
+            && let Some(happens) = self.meanwhile.0.borrow_mut().as_mut()
+        {
+            happens();
+        }
         if name == "00000001.jsonl" {
             self.check(Fault::Open, "open")?;
             match self.fault.get() {
