@@ -29,6 +29,7 @@ mod freed;
 mod limits;
 mod messages;
 mod ticker;
+mod unsynced;
 
 mod bindings {
     //! What wasmtime makes of wit/actor.wit.

@@ -7,6 +7,7 @@
 use super::State;
 #[cfg(target_os = "linux")]
 use super::freed::{self, Closing};
+use super::unsynced::{REPLACED_BYTES_MAX, Unsynced};
 use crate::syncs::{Syncs, Written};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +16,8 @@ use wasmtime::component::{Linker, Resource, ResourceTable};
 use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::sync::filesystem::types::{
-    Descriptor, DescriptorStat, ErrorCode, Host, HostDescriptor, PathFlags,
+    Descriptor, DescriptorFlags, DescriptorStat, ErrorCode, Host, HostDescriptor, OpenFlags,
+    PathFlags,
 };
 
 /// The interface as wasmtime-wasi links it. A test would miss the times if another
@@ -24,10 +26,6 @@ const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
 
 /// No more times are noted in one call: a guest may sync as often as it likes.
 const TIMES_MAX: usize = 64;
-
-/// What a call writes over is kept until its sync has ended; of a call that writes over
-/// more, the sync is carried out at once.
-const REPLACED_BYTES_MAX: usize = 1024 * 1024;
 
 /// What a linked function returns: what the guest is told, or why it is ended.
 type Told<T> = wasmtime::Result<(Result<T, ErrorCode>,)>;
@@ -45,8 +43,8 @@ pub(crate) enum Sync {
 pub(super) struct GuestSyncs {
     syncs: Arc<Syncs>,
     when: Sync,
-    /// What was written in this call and not synced, if it is one piece of one file.
-    written: Option<(u32, Written)>,
+    /// What was done in this call and not synced.
+    unsynced: Unsynced,
     /// How long each sync of the latest call took that was carried out at once.
     times: Vec<Duration>,
     /// When the first sync of the latest call had returned to the guest.
@@ -62,7 +60,7 @@ impl GuestSyncs {
         Self {
             syncs,
             when: Sync::AtOnce,
-            written: None,
+            unsynced: Unsynced::default(),
             times: Vec::new(),
             synced: None,
             none: ResourceTable::new(),
@@ -74,7 +72,7 @@ impl GuestSyncs {
     /// A call begins.
     pub(super) fn begin(&mut self, when: Sync) {
         self.when = when;
-        self.written = None;
+        self.unsynced = Unsynced::default();
         self.times.clear();
         self.synced = None;
     }
@@ -93,18 +91,6 @@ impl GuestSyncs {
     pub(super) fn settle(&self) -> bool {
         self.syncs.settle().is_ok()
     }
-
-    /// Notes a write that was done. One that does not go on where the one before has
-    /// ended can't be taken back with it: the sync of both is carried out at once.
-    fn note_write(&mut self, descriptor: u32, written: Option<Written>) {
-        self.written = match (self.written.take(), written) {
-            (None, Some(written)) => Some((descriptor, written)),
-            (Some((before, earlier)), Some(written)) if before == descriptor => earlier
-                .and(written, REPLACED_BYTES_MAX)
-                .map(|both| (descriptor, both)),
-            _ => None,
-        };
-    }
 }
 
 /// The guest's files, once no sync is under way.
@@ -120,8 +106,10 @@ pub(super) fn settled(state: &mut State) -> WasiFilesystemCtxView<'_> {
     }
 }
 
-/// The guest's resources, once no sync is under way.
+/// The guest's resources, once no sync is under way: for streams, which write where
+/// nobody here sees it.
 pub(super) fn settled_table(state: &mut State) -> &mut ResourceTable {
+    state.syncs.unsynced = Unsynced::More;
     settled(state).table
 }
 
@@ -133,7 +121,7 @@ fn files(state: &mut State) -> WasiFilesystemCtxView<'_> {
     }
 }
 
-/// Links what is not as in wasmtime-wasi: syncs, writes, and what only looks.
+/// Links what is not as in wasmtime-wasi: syncs, what changes bytes, and what only looks.
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     let mut interface = linker.instance(INTERFACE)?;
@@ -142,6 +130,8 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     })?;
     interface.func_wrap("[method]descriptor.sync-data", sync_data)?;
     interface.func_wrap("[method]descriptor.write", write)?;
+    interface.func_wrap("[method]descriptor.set-size", set_size)?;
+    interface.func_wrap("[method]descriptor.open-at", open_at)?;
     interface.func_wrap("[method]descriptor.read", read)?;
     interface.func_wrap("[method]descriptor.stat", stat)?;
     interface.func_wrap("[method]descriptor.stat-at", stat_at)?;
@@ -153,10 +143,9 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 fn sync_data(mut store: StoreContextMut<'_, State>, (file,): (Resource<Descriptor>,)) -> Told<()> {
     let state = store.data_mut();
-    let written = state.syncs.written.take();
+    let written = state.syncs.unsynced.take(file.rep());
     if state.syncs.when == Sync::Behind
-        && let Some((descriptor, written)) = written
-        && descriptor == file.rep()
+        && let Some(written) = written
         && let Descriptor::File(open) = state.table.get(&file)?
     {
         let file = Arc::clone(&open.file);
@@ -173,7 +162,7 @@ fn sync_at_once(
     sync: impl FnOnce(&mut WasiFilesystemCtxView<'_>, Resource<Descriptor>) -> FsResult<()>,
 ) -> Told<()> {
     let state = store.data_mut();
-    state.syncs.written = None;
+    drop(state.syncs.unsynced.take(file.rep()));
     let mut view = settled(state);
     let begun = Instant::now();
     let synced = converted(&mut view, |files| sync(files, file));
@@ -203,8 +192,37 @@ fn write(
         // Where it is told an error, nothing was written.
         noted = noted.map(|noted| noted.of(told.as_ref().map_or(0, |bytes| *bytes)));
     }
-    state.syncs.note_write(descriptor, noted);
+    state.syncs.unsynced.wrote(descriptor, noted);
     written
+}
+
+/// What is cut off is not kept: it can't be taken back.
+fn set_size(
+    mut store: StoreContextMut<'_, State>,
+    (file, size): (Resource<Descriptor>, u64),
+) -> Told<()> {
+    let state = store.data_mut();
+    state.syncs.unsynced = Unsynced::More;
+    converted(&mut settled(state), |files| files.set_size(file, size))
+}
+
+fn open_at(
+    mut store: StoreContextMut<'_, State>,
+    (directory, path_flags, path, open_flags, flags): (
+        Resource<Descriptor>,
+        PathFlags,
+        String,
+        OpenFlags,
+        DescriptorFlags,
+    ),
+) -> Told<Resource<Descriptor>> {
+    let state = store.data_mut();
+    if open_flags.contains(OpenFlags::TRUNCATE) {
+        state.syncs.unsynced = Unsynced::More;
+    }
+    converted(&mut settled(state), |files| {
+        files.open_at(directory, path_flags, path, open_flags, flags)
+    })
 }
 
 fn read(
