@@ -1,13 +1,11 @@
 //! A log that nobody reads, written as the store writes its own: each batch one write
 //! and one sync, over room where there is some (docs/format.md).
 
+use kv_engine::log::writer::{ROOM_BATCH_BYTES_MAX, ROOM_BYTES};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-
-const ROOM_BYTES: usize = 256 * 1024;
-const ROOM_BATCH_BYTES_MAX: usize = 64 * 1024;
 
 pub(crate) struct BareLog {
     file: File,
@@ -31,9 +29,10 @@ impl BareLog {
         self.end += batch.len() as u64;
         if self.end > self.file_bytes {
             self.file_bytes = self.end;
-            if batch.len() <= ROOM_BATCH_BYTES_MAX {
-                self.file.write_all_at(&vec![b'\n'; ROOM_BYTES], self.end)?;
-                self.file_bytes += ROOM_BYTES as u64;
+            if batch.len() as u64 <= ROOM_BATCH_BYTES_MAX {
+                let room = vec![b'\n'; usize::try_from(ROOM_BYTES).map_err(io::Error::other)?];
+                self.file.write_all_at(&room, self.end)?;
+                self.file_bytes += ROOM_BYTES;
             }
         }
         self.file.sync_data()

@@ -16,9 +16,9 @@ pub(super) const METHOD: &str = "One load generator, on one thread, speaks both 
     loop over TCP on the loopback. Every value that comes back is compared to the byte. Keys are \
     chosen uniformly. The store has its defaults, but a cache for every value, as Redis's memory is; \
     Redis has `appendonly yes` and `appendfsync always`. The bare server does only what no server \
-    can leave out: one thread receives, appends as many bytes, over room as the store does, syncs, and sends \
-    the same replies; it parses nothing and keeps nothing, so it is no store, but says what system calls and syncs \
-    alone allow.";
+    can leave out: one thread receives, appends as many bytes, over room as the store does, syncs, \
+    and sends the same replies; it parses nothing and keeps nothing, so it is no store, but says \
+    what system calls and syncs alone allow.";
 
 /// The numbers of connections that are drawn.
 pub(crate) const CONNECTIONS: [usize; 5] = [1, 4, 16, 64, 256];

@@ -6,7 +6,7 @@ use crate::index::Location;
 use crate::log::record::{self, Change};
 use crate::log::recovery::{ReadEnd, Recovered};
 use crate::log::segment::Extent;
-pub use commit::CommitError;
+pub use commit::{CommitError, ROOM_BATCH_BYTES_MAX, ROOM_BYTES};
 use std::collections::VecDeque;
 
 mod commit;

@@ -7,10 +7,10 @@ use crate::log::scan::line_follows;
 use crate::log::segment::{file_name, number_of};
 
 /// How much room is made at once behind the last line.
-const ROOM_BYTES: u64 = 256 * 1024;
+pub const ROOM_BYTES: u64 = 256 * 1024;
 
 /// A larger batch makes none: it would fill most of it, and write as much twice.
-const ROOM_BATCH_BYTES_MAX: u64 = 64 * 1024;
+pub const ROOM_BATCH_BYTES_MAX: u64 = 64 * 1024;
 
 /// Why a batch is not in the log.
 #[derive(Clone, Debug)]
