@@ -138,14 +138,15 @@ impl<T: File> Scan<T> {
                 }
             }
         }
-        let behind = match &invalid {
-            Some(first) => Behind::read(&mut lines, first.offset)?,
-            None => Behind::default(),
-        };
+        let invalid = invalid.map(|first| {
+            let behind = Behind::read(&mut lines, first.offset)?;
+            Ok::<_, FileError>((first, behind))
+        });
+        let invalid = invalid.transpose()?;
         self.skip_to(place, version);
         (self.lines, self.awaited) = (count, awaited);
         match invalid {
-            Some(first) => self.torn_or_damage(first, &behind),
+            Some((first, behind)) => self.torn_or_damage(first, &behind),
             None => Ok(()),
         }
     }
@@ -231,19 +232,13 @@ struct Behind {
     is_room: bool,
 }
 
-impl Default for Behind {
-    fn default() -> Self {
-        Self {
-            later_batch: None,
-            is_room: true,
-        }
-    }
-}
-
 impl Behind {
     /// Reads the lines behind the invalid one at `byte`.
     fn read<T: File>(lines: &mut Lines<'_, T>, byte: u64) -> Result<Self, FileError> {
-        let mut behind = Self::default();
+        let mut behind = Self {
+            later_batch: None,
+            is_room: true,
+        };
         loop {
             lines.skip_empty()?;
             let Some(raw) = lines.next_line()? else {

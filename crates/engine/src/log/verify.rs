@@ -322,12 +322,13 @@ impl State {
 fn end_of_lines<T: File>(file: &T, length: u64) -> Result<u64, FileError> {
     let mut lines = Lines::new(file, 0, length);
     let mut end = 0;
-    while let Some(raw) = lines.next_line()? {
-        if !raw.bytes.is_empty() {
-            end = raw.offset + raw.bytes.len() as u64 + u64::from(raw.ended);
-        }
+    loop {
+        lines.skip_empty()?;
+        let Some(raw) = lines.next_line()? else {
+            return Ok(end);
+        };
+        end = raw.offset + raw.bytes.len() as u64 + u64::from(raw.ended);
     }
-    Ok(end)
 }
 
 #[allow(

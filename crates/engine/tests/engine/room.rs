@@ -10,6 +10,8 @@ use kv_engine::{OpenError, Options, Outcome, Store};
 const FIRST: &str = "00000001.jsonl";
 const SECOND: &str = "00000002.jsonl";
 const ROOM_BYTES: usize = 256 * 1024;
+/// The largest batch that makes room.
+const BATCH_BYTES_MAX: usize = 64 * 1024;
 const SECTOR_BYTES: usize = 512;
 
 /// A value that makes a line of about so many bytes.
@@ -58,11 +60,30 @@ fn the_second_batch_of_a_segment_makes_room_and_the_next_ones_use_it_up() {
         }
     }
     assert!(bytes_of(&files, FIRST).len() > length + 2 * ROOM_BYTES);
-    // A large batch makes none.
-    let before = bytes_of(&files, FIRST).len();
-    put(&mut store, "large", &long(ROOM_BYTES + 1));
-    assert!(bytes_of(&files, FIRST).len() > before);
-    assert_eq!(room_bytes(&files, FIRST), 0);
+}
+
+#[test]
+fn a_large_batch_makes_no_room() {
+    for (more, room) in [(0, ROOM_BYTES), (1, 0)] {
+        let files = MemoryFiles::default();
+        let mut store = open(&files);
+        put(&mut store, "a", "1");
+        // One more line of what this one takes, but for its value, is exactly so long.
+        let before = lines_of(&files, FIRST).len();
+        put(&mut store, "a", &long(10));
+        let line_bytes = lines_of(&files, FIRST).len() - before;
+        put(&mut store, "a", &long(ROOM_BYTES));
+        assert_eq!(room_bytes(&files, FIRST), 0);
+        let before = lines_of(&files, FIRST).len();
+        put(
+            &mut store,
+            "a",
+            &long(10 + BATCH_BYTES_MAX - line_bytes + more),
+        );
+        let batch_bytes = lines_of(&files, FIRST).len() - before;
+        assert_eq!(batch_bytes, BATCH_BYTES_MAX + more);
+        assert_eq!(room_bytes(&files, FIRST), room);
+    }
 }
 
 #[test]
