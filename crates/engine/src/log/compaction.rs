@@ -85,8 +85,8 @@ impl<T: File> Victim<T> {
         self.bytes >= self.extent.bytes
     }
 
-    /// Reads whole lines, at least one and up to `bytes_max`, and hands over
-    /// each, checked, with its place in the segment.
+    /// Reads whole lines, at least one and else up to `bytes_max`, and hands over
+    /// each, checked, with its place in the segment. Returns how many bytes it has read.
     ///
     /// # Errors
     /// At the first line that can't be read or is not what was written; it and
@@ -95,22 +95,25 @@ impl<T: File> Victim<T> {
         &mut self,
         bytes_max: usize,
         mut take: impl FnMut(u64, &[u8]) -> Result<(), String>,
-    ) -> Result<(), VictimError> {
+    ) -> Result<usize, VictimError> {
         let mut piece = Vec::new();
         let mut ask = bytes_max;
         let end = loop {
-            let left = usize::try_from(self.extent.bytes - self.bytes).unwrap_or(usize::MAX);
-            piece.resize(ask.min(left), 0);
-            let read = self.file.read_at(self.bytes, &mut piece);
+            let held = piece.len();
+            let position = self.bytes + held as u64;
+            let left = usize::try_from(self.extent.bytes - position).unwrap_or(usize::MAX);
+            piece.resize(held + ask.min(left), 0);
+            let read = self.file.read_at(position, &mut piece[held..]);
             let read = read.map_err(VictimError::Files)?;
-            if let Some(end) = memchr::memrchr(b'\n', &piece[..read]) {
-                break end + 1;
+            piece.truncate(held + read);
+            if let Some(end) = memchr::memrchr(b'\n', &piece[held..]) {
+                break held + end + 1;
             }
             if read < ask {
                 return Err(self.damage("the file ends within the line".to_owned()));
             }
-            // One long line.
-            ask = ask.saturating_mul(2);
+            // One long line: little is read behind its end, only to be read again.
+            ask = SLICE_BYTES_MIN;
         };
         let mut begin = 0;
         for end in memchr::memchr_iter(b'\n', &piece[..end]) {
@@ -122,7 +125,7 @@ impl<T: File> Victim<T> {
             self.bytes += text.len() as u64 + 1;
             begin = end + 1;
         }
-        Ok(())
+        Ok(piece.len())
     }
 
     fn damage(&self, reason: String) -> VictimError {

@@ -27,6 +27,8 @@ pub(super) struct Upkeep<T> {
     /// What was live of the victim's last slice, with the place of each line: for
     /// the next batch to copy.
     found: Vec<(u64, Box<[u8]>)>,
+    /// How much more than its part the latest batch has read, because a line was longer.
+    ahead_bytes: usize,
     /// Why nothing is compacted any more.
     damage: Option<Damage>,
     checkpoint: Option<Writing<T>>,
@@ -44,6 +46,7 @@ impl<T> Upkeep<T> {
             options,
             victim: None,
             found: Vec::new(),
+            ahead_bytes: 0,
             damage: None,
             checkpoint: None,
             log_bytes_since: log.replayed_bytes,
@@ -123,10 +126,11 @@ impl<F: Files> Store<F> {
         let Some(mut victim) = self.upkeep.victim.take().or_else(|| self.next_victim()) else {
             return;
         };
-        let mut budget = SLICE_BYTES_MIN.max(written_bytes.saturating_mul(BATCH_FACTOR));
+        let part = SLICE_BYTES_MIN.max(written_bytes.saturating_mul(BATCH_FACTOR));
+        let mut read_bytes = std::mem::take(&mut self.upkeep.ahead_bytes);
         let segment = victim.number();
-        while budget > 0 && !victim.is_read() {
-            let piece = budget.min(SLICE_BYTES_MIN * 8);
+        while read_bytes < part && !victim.is_read() {
+            let piece = (part - read_bytes).min(SLICE_BYTES_MIN * 8);
             let mut lines = Vec::new();
             let read = victim.read(piece, |offset, line| {
                 if may_be_live(&self.index, segment, offset, line)? {
@@ -137,7 +141,7 @@ impl<F: Files> Store<F> {
             keep_live(&self.index, segment, &mut lines);
             self.upkeep.found.append(&mut lines);
             match read {
-                Ok(()) => budget -= piece,
+                Ok(bytes) => read_bytes += bytes,
                 // Perhaps it can be read behind the next batch.
                 Err(VictimError::Files(_)) => break,
                 Err(VictimError::Damage(damage)) => {
@@ -147,6 +151,7 @@ impl<F: Files> Store<F> {
                 }
             }
         }
+        self.upkeep.ahead_bytes = read_bytes.saturating_sub(part);
         self.upkeep.victim = Some(victim);
     }
 

@@ -3,7 +3,7 @@
 use crate::common::*;
 use kv_engine::files::Files;
 use kv_engine::files::memory::MemoryFiles;
-use kv_engine::log::compaction::{SLICE_BYTES_MIN, is_due};
+use kv_engine::log::compaction::{BATCH_FACTOR, SLICE_BYTES_MIN, is_due};
 use kv_engine::{Options, Store};
 use std::collections::BTreeMap;
 
@@ -191,6 +191,41 @@ fn a_small_batch_copies_no_more_than_a_slice() {
         before = bytes;
     }
     assert!(copied > 20, "{copied}");
+}
+
+#[test]
+fn a_batch_reads_its_part_however_long_the_lines_are() {
+    for value_bytes in [200_000, 300_000, 2_000_000] {
+        let files = FaultyFiles::new();
+        let options = Options {
+            segment_bytes_max: 8 << 20,
+            ..small()
+        };
+        let (mut store, _) = open_with(&files, options);
+        let long = quoted(&"x".repeat(value_bytes));
+        let keys = (16 << 20) / value_bytes as u64;
+        let mut ahead: usize = 0;
+        let mut small_read_long = false;
+        for step in 0..32 * keys {
+            let is_long = step % 4 == 0;
+            let (key, value) = if is_long {
+                (format!("k{}", shuffled(step, keys)), long.clone())
+            } else {
+                ("small".to_owned(), step.to_string())
+            };
+            let before = files.read_bytes.get();
+            put(&mut store, &key, &value);
+            let read = files.read_bytes.get() - before;
+            small_read_long |= !is_long && read > value_bytes;
+            let part = SLICE_BYTES_MIN.max(BATCH_FACTOR * value.len());
+            ahead = (ahead + read).saturating_sub(part);
+            // To the line's end, and perhaps a slice beyond.
+            let bound = value_bytes + 2 * SLICE_BYTES_MIN;
+            assert!(ahead <= bound, "{value_bytes} bytes, step {step}: {ahead}");
+        }
+        assert!(store.damage().is_none());
+        assert!(small_read_long, "{value_bytes} bytes");
+    }
 }
 
 #[test]

@@ -182,6 +182,8 @@ pub struct FaultyFiles {
     pub stale_bytes: Rc<RefCell<Option<Vec<u8>>>>,
     /// What was written, file by file: so many bytes, and 0 for a sync.
     pub written: Rc<RefCell<Vec<(String, usize)>>>,
+    /// How many bytes were read.
+    pub read_bytes: Rc<Cell<usize>>,
     /// What happens whenever a checkpoint is opened.
     pub meanwhile: Meanwhile,
 }
@@ -207,6 +209,7 @@ impl FaultyFiles {
             stale: Rc::default(),
             stale_bytes: Rc::default(),
             written: Rc::default(),
+            read_bytes: Rc::default(),
             meanwhile: Meanwhile::default(),
         }
     }
@@ -218,6 +221,7 @@ impl FaultyFiles {
             name: name.to_owned(),
             stale_bytes: Rc::clone(&self.stale_bytes),
             written: Rc::clone(&self.written),
+            read_bytes: Rc::clone(&self.read_bytes),
         }
     }
 
@@ -245,6 +249,7 @@ pub struct FaultyFile {
     name: String,
     stale_bytes: Rc<RefCell<Option<Vec<u8>>>>,
     written: Rc<RefCell<Vec<(String, usize)>>>,
+    read_bytes: Rc<Cell<usize>>,
 }
 
 impl Files for FaultyFiles {
@@ -308,7 +313,9 @@ impl File for FaultyFile {
             buffer[..bytes.len()].copy_from_slice(&bytes);
             return Ok(bytes.len());
         }
-        self.file.read_at(offset, buffer)
+        let read = self.file.read_at(offset, buffer)?;
+        self.read_bytes.set(self.read_bytes.get() + read);
+        Ok(read)
     }
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), FileError> {
         match self.fault.get() {
