@@ -87,9 +87,11 @@ impl<O> Batch<O> {
     /// Removes the first `answered` lines.
     fn forget(&mut self, answered: usize) {
         if self.origins.is_empty() {
+            // One large event must not hold its memory for ever; but where one follows
+            // another, to get it anew costs more than to fill it.
+            let used = self.lines.len();
             self.lines.clear();
-            // One large event must not hold its memory for ever.
-            self.lines.shrink_to(self.bytes_max);
+            self.lines.shrink_to(used.max(self.bytes_max));
             return;
         }
         let mut ends = memchr_iter(b'\n', &self.lines).map(|end| end + 1);
@@ -136,6 +138,17 @@ mod tests {
         });
         assert_eq!(got.len(), 3);
         assert!(batch.is_empty() && batch.events().is_empty());
+    }
+
+    #[test]
+    fn memory_for_a_large_event_is_kept_until_a_batch_does_without() {
+        let mut batch = Batch::new(3, 100);
+        for (bytes, kept) in [(5000, 5000), (4000, 4000), (1, 0), (1, 0)] {
+            batch.push((), &vec![b'x'; bytes]);
+            batch.give_up(|(), _| {});
+            let capacity = batch.lines.capacity();
+            assert!((kept..=100 + 2 * kept).contains(&capacity), "{capacity}");
+        }
     }
 
     #[test]

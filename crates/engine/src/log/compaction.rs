@@ -47,6 +47,8 @@ pub struct Victim<T> {
     lines: u64,
     bytes: u64,
     checksum: u32,
+    /// Memory for what is read at once.
+    piece: Vec<u8>,
 }
 
 /// Why a victim can't be read on.
@@ -70,6 +72,7 @@ impl<T: File> Victim<T> {
             lines: 0,
             bytes: 0,
             checksum: 0,
+            piece: Vec::new(),
         })
     }
 
@@ -96,18 +99,21 @@ impl<T: File> Victim<T> {
         bytes_max: usize,
         mut take: impl FnMut(u64, &[u8]) -> Result<(), String>,
     ) -> Result<usize, VictimError> {
-        let mut piece = Vec::new();
+        let mut held = 0;
         let mut ask = bytes_max;
         let end = loop {
-            let held = piece.len();
             let position = self.bytes + held as u64;
             let left = usize::try_from(self.extent.bytes - position).unwrap_or(usize::MAX);
-            piece.resize(held + ask.min(left), 0);
-            let read = self.file.read_at(position, &mut piece[held..]);
+            let room = held..held + ask.min(left);
+            if self.piece.len() < room.end {
+                self.piece.resize(room.end, 0);
+            }
+            let read = self.file.read_at(position, &mut self.piece[room]);
             let read = read.map_err(VictimError::Files)?;
-            piece.truncate(held + read);
-            if let Some(end) = memchr::memrchr(b'\n', &piece[held..]) {
-                break held + end + 1;
+            let searched = held;
+            held += read;
+            if let Some(end) = memchr::memrchr(b'\n', &self.piece[searched..held]) {
+                break searched + end + 1;
             }
             if read < ask {
                 return Err(self.damage("the file ends within the line".to_owned()));
@@ -116,8 +122,8 @@ impl<T: File> Victim<T> {
             ask = SLICE_BYTES_MIN;
         };
         let mut begin = 0;
-        for end in memchr::memchr_iter(b'\n', &piece[..end]) {
-            let text = &piece[begin..end];
+        for end in memchr::memchr_iter(b'\n', &self.piece[..end]) {
+            let text = &self.piece[begin..end];
             let checksum = record::check(text, self.checksum).map_err(|e| self.damage(e))?;
             take(self.bytes, text).map_err(|e| self.damage(e))?;
             self.checksum = checksum;
@@ -125,7 +131,7 @@ impl<T: File> Victim<T> {
             self.bytes += text.len() as u64 + 1;
             begin = end + 1;
         }
-        Ok(piece.len())
+        Ok(held)
     }
 
     fn damage(&self, reason: String) -> VictimError {
