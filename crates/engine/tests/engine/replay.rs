@@ -4,7 +4,7 @@
 use crate::common::*;
 use kv_engine::files::Files;
 use kv_engine::files::memory::MemoryFiles;
-use kv_engine::{Options, Report, Store};
+use kv_engine::{OpenError, Options, Report, Store};
 use serde_json::Value;
 
 const KEYS: usize = 400;
@@ -113,6 +113,30 @@ fn what_lies_behind_the_checkpoint_is_read_and_no_more() {
         }
     }
     assert_eq!(is_sealed, [true; 2]);
+}
+
+#[test]
+fn a_segment_that_no_checkpoint_leaves_to_be_read_must_be_there_whole() {
+    let (files, mut store) = written(5000, KEYS);
+    store.stop();
+    let (at, _) = places(&files).unwrap();
+    for name in &names(&files, "0")[..at.0 - 1] {
+        let bytes = lines_of(&files, name);
+        for left in [None, Some(bytes.len() - 1)] {
+            let files = copy(&files);
+            files.remove(name).unwrap();
+            if let Some(left) = left {
+                replace(&files, name, &bytes[..left]);
+            }
+            match Store::open(files, options(5000)) {
+                Err(OpenError::Damage(damage)) => assert_eq!(&damage.file, name),
+                other => panic!(
+                    "{name}, {left:?} bytes: {:?}",
+                    other.map(|(_, report)| report)
+                ),
+            }
+        }
+    }
 }
 
 #[test]
