@@ -131,6 +131,9 @@ impl Drop for Server {
 pub(crate) fn version(program: &Path, flag: &str) -> Result<String, Failure> {
     let output = Command::new(program).arg(flag).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let words: Vec<_> = text.split_whitespace().take(3).collect();
+    let words = text
+        .split_whitespace()
+        .take_while(|word| !word.starts_with('('));
+    let words: Vec<_> = words.take(3).collect();
     Ok(words.join(" "))
 }

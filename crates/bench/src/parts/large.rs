@@ -102,7 +102,9 @@ fn over_lines(address: SocketAddr, wire: &Wire, count: usize) -> Result<Figures,
 }
 
 fn write_raw(path: &Path, value: &[u8], count: usize) -> Result<Figures, Failure> {
-    let mut file = File::create(path)?;
+    // It grows from run to run, as a log does: memory that has just been given back is
+    // handed out again sooner than other.
+    let mut file = File::options().create(true).append(true).open(path)?;
     let mut milliseconds = Vec::new();
     for _ in 0..count {
         let begun = Instant::now();
