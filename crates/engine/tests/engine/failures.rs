@@ -3,7 +3,7 @@
 use crate::common::*;
 use kv_engine::files::Files;
 use kv_engine::files::memory::MemoryFiles;
-use kv_engine::{Options, Outcome, Store};
+use kv_engine::{OpenError, Options, Outcome, Store};
 
 #[test]
 fn a_full_disk_refuses_writes_serves_reads_and_recovers() {
@@ -326,6 +326,23 @@ fn a_log_that_is_compacted_while_it_is_read_is_read_again() {
     files.stale.replace(Some(names));
     let (_, report) = open_with(&files, options);
     assert_eq!((report.keys, report.version), (2, 301));
+}
+
+#[test]
+fn what_only_one_reading_finds_is_no_damage() {
+    let files = FaultyFiles::new();
+    let (mut store, _) = open_with(&files, Options::default());
+    put(&mut store, "a", "1");
+    let name = files.list().unwrap().remove(0);
+    let mut bytes = bytes_of(&files, &name);
+    bytes[30] ^= 1;
+    files.stale_bytes.replace(Some(bytes.clone()));
+    let (_, report) = open_with(&files, Options::default());
+    assert_eq!((report.keys, report.version), (1, 1));
+    assert!(files.stale_bytes.borrow().is_none());
+    replace(&files, &name, &bytes);
+    let refused = Store::open(files, Options::default()).map(|(_, report)| report);
+    assert!(matches!(refused, Err(OpenError::Damage(_))), "{refused:?}");
 }
 
 #[test]
