@@ -141,8 +141,9 @@ fn read_log<F: Files>(
     recovered: &mut Recovered,
 ) -> Result<(), OpenError> {
     let header = (newest.extent(), newest.version);
-    // All of them are looked at before anything long is read: an owner that compacts
-    // meanwhile begins with the oldest, which may not be needed then.
+    // One that is missing is told even where a checkpoint leaves nothing of it to be read.
+    // They are looked at before anything long is read: an owner that compacts meanwhile
+    // removes the oldest.
     for sealed in recovered.segments.iter().filter(|sealed| sealed.bytes > 0) {
         open_sealed(files, *sealed)?;
     }
