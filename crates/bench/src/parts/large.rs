@@ -102,8 +102,8 @@ fn over_lines(address: SocketAddr, wire: &Wire, count: usize) -> Result<Figures,
 }
 
 fn write_raw(path: &Path, value: &[u8], count: usize) -> Result<Figures, Failure> {
-    // It grows from run to run, as a log does: memory that has just been given back is
-    // handed out again sooner than other.
+    // It grows from run to run, as a log does. One made anew would be written into memory
+    // that the one before has just given back.
     let mut file = File::options().create(true).append(true).open(path)?;
     let mut milliseconds = Vec::new();
     for _ in 0..count {
